@@ -1,0 +1,52 @@
+package wedata
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// A reply is a success or a fault, never both; a success said errcode 0 in JSON; no fault tells a secret.
+func FuzzReply(f *testing.F) {
+	const token, uid = "61_secret-T0ken", "E1001@example.com"
+	for _, name := range []string{"testdata/unbind.json", "testdata/bind_list.json"} {
+		documented, err := os.ReadFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(200, documented)
+	}
+	for _, body := range []string{
+		"", "null", "[]", "<html>", `{"errcode":0`, `{"errcode":0}{}`, `{"errcode":"0"}`, `{"errcode":0,"info":[null]}`,
+		`{"errcode":40001,"errmsg":"61_secret-T0ken, rid: 6389a6d5-4b4a6e7d-1f7d2a5e"}`,
+		`{"errcode":-1,"errmsg":"E1001%40example.com 61_secret` + "\u202e" + `-T0ken"}`,
+		`{"errcode":-1,"errmsg":"61_secret rid:6389a6d5-4b4a6e7d-1f7d2a5e-T0ken"}`,
+	} {
+		f.Add(200, []byte(body))
+		f.Add(502, []byte(body))
+	}
+	f.Fuzz(func(t *testing.T, status int, body []byte) {
+		r, fault := parseReply(status, body, veil{token, uid})
+		if (fault == nil) == (r.members == nil) {
+			t.Fatalf("reply %v and fault %v", r, fault)
+		}
+		if fault == nil {
+			if !json.Valid(body) || status < 200 || status > 299 || strings.Trim(string(r.members["errcode"]), "-") != "0" {
+				t.Fatalf("HTTP %d %q is a success", status, body)
+			}
+			if list, err := r.bindings(); (err == nil) == (list == nil) {
+				t.Fatalf("list %v and error %v", list, err)
+			}
+			return
+		}
+		text := fault.Error()
+		if strings.Contains(text, token) || strings.Contains(text, uid) || strings.ContainsAny(text, "\r\n") || !utf8.ValidString(text) {
+			t.Fatalf("the error is %q", text)
+		}
+		if len(fault.Msg) > maxText || (fault.Class == Unclear) != (fault.Code == 0) || fault.HTTPStatus != status {
+			t.Fatalf("the fault is %+v", fault)
+		}
+	})
+}
