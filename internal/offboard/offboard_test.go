@@ -1,0 +1,566 @@
+package offboard_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/offboard"
+	"wedata-unbind/internal/wedata"
+	"wedata-unbind/internal/wedata/wedatatest"
+)
+
+const (
+	shop  = "wx0123456789abcdef"
+	other = "wxfedcba9876543210"
+)
+
+var now = time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC)
+
+// bench is a service over a stand-in for WeChat, and the tokens it is given.
+type bench struct {
+	*offboard.Service
+	wechat *wedatatest.Server
+	tokens *tokens
+}
+
+func newBench(t *testing.T, options wedatatest.Options, change ...func(*offboard.Config)) *bench {
+	t.Helper()
+	wechat := wedatatest.New(options)
+	server := httptest.NewServer(wechat)
+	t.Cleanup(server.Close)
+	client, err := wedata.New(wedata.Config{BaseURL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &bench{wechat: wechat, tokens: &tokens{values: map[string]string{}}}
+	for _, merchant := range []string{shop, other} {
+		b.tokens.set(merchant, wechat.Rotate(merchant))
+		wechat.Bind(merchant, wedatatest.Bound("E1001"), wedatatest.Bound("E1002"), wedatatest.Administrator("E1003"), wedatatest.Unbound("E1004"))
+	}
+	cfg := offboard.Config{API: client, Tokens: b.tokens, Backoff: time.Microsecond, Now: func() time.Time { return now }}
+	for _, f := range change {
+		f(&cfg)
+	}
+	if b.Service, err = offboard.New(cfg); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// one carries out the departure of one uid from shop.
+func (b *bench) one(t *testing.T, uid string) offboard.Outcome {
+	t.Helper()
+	outcomes := b.Run(t.Context(), leaves(uid))
+	if len(outcomes) != 1 || len(outcomes[0]) != 1 {
+		t.Fatalf("%d outcomes of one departure", len(slices.Concat(outcomes...)))
+	}
+	return outcomes[0][0]
+}
+
+// calls returns how often each of WeChat's two calls was made.
+func (b *bench) calls() (unbind, list int) {
+	for _, c := range b.wechat.Calls() {
+		switch c.Path {
+		case wedatatest.UnbindPath:
+			unbind++
+		case wedatatest.ListPath:
+			list++
+		}
+	}
+	return unbind, list
+}
+
+func leaves(uids ...string) departure.Event {
+	return departure.Event{Meta: departure.Meta{Type: departure.TypeLeft}, UIDs: uids, Merchants: []string{shop}}
+}
+
+// tokens is a secret store in memory.
+type tokens struct {
+	mu      sync.Mutex
+	values  map[string]string
+	next    map[string]string // what a renewal finds
+	err     error
+	renewed int
+}
+
+type passing struct{}
+
+func (passing) Error() string   { return "secret wedata/token: throttled" }
+func (passing) Temporary() bool { return true }
+
+func (s *tokens) set(merchant, value string) { s.values[merchant] = value }
+
+func (s *tokens) Merchants(context.Context) ([]string, error) {
+	merchants := make([]string, 0, len(s.values))
+	for m := range s.values {
+		merchants = append(merchants, m)
+	}
+	slices.Sort(merchants)
+	return merchants, s.err
+}
+
+func (s *tokens) Token(_ context.Context, merchant string) (offboard.Token, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	value, ok := s.values[merchant]
+	if !ok {
+		return offboard.Token{}, fmt.Errorf("merchant %s: not in secret wedata/token", merchant)
+	}
+	return offboard.Token{Value: value, SecretID: "wedata/token", Written: now.Add(-3*time.Hour - 12*time.Minute)}, s.err
+}
+
+func (s *tokens) Renew(ctx context.Context, merchant string, _ offboard.Token) (offboard.Token, error) {
+	s.mu.Lock()
+	s.renewed++
+	if next, ok := s.next[merchant]; ok {
+		s.values[merchant] = next
+	}
+	s.mu.Unlock()
+	return s.Token(ctx, merchant)
+}
+
+func TestTheBindListJudgesEveryUnbinding(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		notBound int
+		uid      string
+		want     offboard.Status
+		attempts int
+	}{
+		{"a bound uid", 0, "E1001", offboard.Unbound, 1},
+		{"an administrator, whose membership stays", 0, "E1003", offboard.Unbound, 1},
+		{"a uid that is unbound already", 0, "E1004", offboard.Unbound, 1},
+		{"a uid that is unbound already, where WeChat says busy", -1, "E1004", offboard.Unbound, 4},
+		{"a uid that is unbound already, where WeChat says bad arguments", 40097, "E1004", offboard.Unbound, 1},
+		{"a stranger, where WeChat says 0", 0, "E9999", offboard.Unknown, 1},
+		{"a stranger, where WeChat says busy", -1, "E9999", offboard.Unknown, 4},
+		{"a stranger, where WeChat says bad arguments", 40097, "E9999", offboard.Unknown, 1},
+		{"a stranger, where WeChat says bad parameters", 9900004, "E9999", offboard.Unknown, 1},
+		{"a stranger, where WeChat says something new", 99999, "E9999", offboard.Unknown, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := newBench(t, wedatatest.Options{NotBound: tc.notBound})
+			got := b.one(t, tc.uid)
+			if got.Status != tc.want || got.Attempts != tc.attempts {
+				t.Errorf("got %s after %d attempts (%s), want %s after %d", got.Status, got.Attempts, got.Detail, tc.want, tc.attempts)
+			}
+			if _, list := b.calls(); list != 1 {
+				t.Errorf("the list was read %d times", list)
+			}
+		})
+	}
+}
+
+func TestAStillBoundUidIsNotCalledUnbound(t *testing.T) {
+	b := newBench(t, wedatatest.Options{})
+	// The reply is a success, yet nothing was done.
+	stubborn := stubbornAPI{b}
+	service, err := offboard.New(offboard.Config{API: stubborn, Tokens: b.tokens})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := service.Run(t.Context(), leaves("E1001"))[0][0]
+	if got.Status != offboard.Retry || !strings.Contains(got.Detail, "still shows the uid as bound") {
+		t.Errorf("got %s: %s", got.Status, got.Detail)
+	}
+}
+
+type stubbornAPI struct{ *bench }
+
+func (stubbornAPI) UnbindUser(context.Context, string, string) error { return nil }
+
+func (stubbornAPI) QueryBindList(context.Context, string) ([]wedata.Binding, error) {
+	return []wedata.Binding{{UID: "E1001", Bound: true}}, nil
+}
+
+func TestEveryErrorHasItsStatus(t *testing.T) {
+	for _, tc := range []struct {
+		name     string
+		errcodes []int
+		want     offboard.Status
+		attempts int
+		list     int
+	}{
+		{"busy is pressed on, then left to the queue", []int{-1}, offboard.Retry, 4, 1},
+		{"a refused token is tried once more", []int{40001, 40014, 42001, 41001}, offboard.Retry, 2, 0},
+		{"rate and quota", []int{45011, 45009}, offboard.Retry, 1, 0},
+		{"an undocumented code", []int{12345}, offboard.Retry, 1, 1},
+		{"authorization", []int{42007}, offboard.Failed, 1, 0},
+		{"kind of token", []int{61014, 61015}, offboard.Failed, 1, 0},
+		{"permission", []int{48001, 61007, 61003, 61016, 61017, 61028}, offboard.Failed, 1, 0},
+		{"IP", []int{61004, 40164, 45035}, offboard.Failed, 1, 0},
+		{"blocked", []int{48004, 50002, 50004}, offboard.Failed, 1, 0},
+		{"bad input", []int{47001, 47002, 40097, 44002, 43002, 43003, 40066, 40013, 9900004}, offboard.Failed, 1, 1},
+	} {
+		for _, errcode := range tc.errcodes {
+			t.Run(fmt.Sprintf("%s: %d", tc.name, errcode), func(t *testing.T) {
+				b := newBench(t, wedatatest.Options{})
+				b.wechat.Fail(wedatatest.Fault{Times: -1, Errcode: errcode, Path: wedatatest.UnbindPath})
+				got := b.one(t, "E1001")
+				if got.Status != tc.want || got.Attempts != tc.attempts || got.ErrCode != errcode || got.RID == "" || got.Detail == "" {
+					t.Errorf("got %s after %d attempts, errcode %d, rid %q (%s), want %s after %d", got.Status, got.Attempts, got.ErrCode, got.RID, got.Detail, tc.want, tc.attempts)
+				}
+				if _, list := b.calls(); list != tc.list {
+					t.Errorf("the list was read %d times, want %d", list, tc.list)
+				}
+			})
+		}
+	}
+}
+
+func TestRepliesThatAreNoneAreRetried(t *testing.T) {
+	for _, fault := range []wedatatest.Fault{
+		{Status: 500},
+		{Status: 502},
+		{Kind: wedatatest.HTML},
+		{Kind: wedatatest.Empty},
+		{Kind: wedatatest.Truncated},
+		{Kind: wedatatest.NoErrcode},
+		{Kind: wedatatest.Oversized},
+		{Kind: wedatatest.Reset},
+	} {
+		fault.Times = -1
+		t.Run(fmt.Sprintf("%s%d for good", fault.Kind, fault.Status), func(t *testing.T) {
+			b := newBench(t, wedatatest.Options{}, func(c *offboard.Config) { c.Attempts = 2 })
+			b.wechat.Fail(fault)
+			if got := b.one(t, "E1001"); got.Status != offboard.Retry || got.Attempts != 2 {
+				t.Errorf("got %s after %d attempts: %s", got.Status, got.Attempts, got.Detail)
+			}
+		})
+		fault.Times = 1
+		t.Run(fmt.Sprintf("%s%d once", fault.Kind, fault.Status), func(t *testing.T) {
+			b := newBench(t, wedatatest.Options{})
+			b.wechat.Fail(fault)
+			if got := b.one(t, "E1001"); got.Status != offboard.Unbound {
+				t.Errorf("got %s after %d attempts: %s", got.Status, got.Attempts, got.Detail)
+			}
+		})
+	}
+}
+
+func TestAnUnbindingWhoseReplyGotLostIsFoundInTheList(t *testing.T) {
+	b := newBench(t, wedatatest.Options{NotBound: 40097})
+	b.wechat.Fail(wedatatest.Fault{Kind: wedatatest.Truncated, Done: true})
+	if got := b.one(t, "E1001"); got.Status != offboard.Unbound || got.Detail != "" {
+		t.Errorf("got %s: %s", got.Status, got.Detail)
+	}
+}
+
+func TestAListThatCannotBeReadIsTold(t *testing.T) {
+	b := newBench(t, wedatatest.Options{UnbindOnly: true})
+	got := b.one(t, "E1001")
+	if got.Status != offboard.Unbound || !strings.HasPrefix(got.Detail, "not verified, the bind list could not be read: wedata: query bind list: HTTP 404") {
+		t.Errorf("got %s: %s", got.Status, got.Detail)
+	}
+}
+
+func TestTrustBelievesErrcode0(t *testing.T) {
+	b := newBench(t, wedatatest.Options{}, func(c *offboard.Config) { c.Trust = true })
+	got := b.one(t, "E9999")
+	if unbind, list := b.calls(); got.Status != offboard.Unbound || unbind != 1 || list != 0 {
+		t.Errorf("got %s after %d unbindings and %d lists", got.Status, unbind, list)
+	}
+}
+
+func TestARotatedTokenIsReadOnce(t *testing.T) {
+	b := newBench(t, wedatatest.Options{})
+	b.tokens.next = map[string]string{shop: b.wechat.Rotate(shop)}
+	outcomes := b.Run(t.Context(), leaves("E1001", "E1002", "E1003"))[0]
+	for _, o := range outcomes {
+		if o.Status != offboard.Unbound {
+			t.Errorf("%s: got %s: %s", o.UID, o.Status, o.Detail)
+		}
+	}
+	if b.tokens.renewed != 1 {
+		t.Errorf("the secret was read anew %d times", b.tokens.renewed)
+	}
+}
+
+func TestATokenThatStaysRefusedIsReportedWithItsAge(t *testing.T) {
+	b := newBench(t, wedatatest.Options{})
+	b.wechat.Rotate(shop)
+	uids := make([]string, 40)
+	for i := range uids {
+		uids[i] = fmt.Sprintf("E%d", i)
+	}
+	const want = "token of " + shop + " refused (40001); secret wedata/token was last written 3h12m ago, tokens live 2h: look at what refreshes it"
+	for _, o := range b.Run(t.Context(), leaves(uids...))[0] {
+		if o.Status != offboard.Retry || o.Detail != want || o.Class != wedata.TokenRefused {
+			t.Fatalf("got %s: %s", o.Status, o.Detail)
+		}
+	}
+	// The first 16 are under way at once; of what waits behind them nothing is sent.
+	if unbind, _ := b.calls(); unbind > 2*16 || b.tokens.renewed != 1 {
+		t.Errorf("%d calls and %d renewals", unbind, b.tokens.renewed)
+	}
+}
+
+func TestARateLimitedMerchantIsLeftAlone(t *testing.T) {
+	b := newBench(t, wedatatest.Options{}, func(c *offboard.Config) { c.Concurrency = 1 })
+	b.wechat.Fail(wedatatest.Fault{Times: -1, Errcode: 45011, Merchant: shop})
+	event := leaves("E1001", "E1002", "E1003")
+	event.Merchants = []string{shop, other}
+	outcomes := b.Run(t.Context(), event)[0]
+	attempts := 0
+	for _, o := range outcomes {
+		want := offboard.Unbound
+		if o.Merchant == shop {
+			want = offboard.Retry
+			attempts += o.Attempts
+			if o.ErrCode != 45011 || o.Class != wedata.MinuteRate {
+				t.Errorf("got errcode %d, class %s", o.ErrCode, o.Class)
+			}
+		}
+		if o.Status != want {
+			t.Errorf("%s of %s: got %s", o.UID, o.Merchant, o.Status)
+		}
+	}
+	if attempts != 1 {
+		t.Errorf("%d unbindings sent into the limit", attempts)
+	}
+}
+
+func TestThreeHundredMerchantsAndOneWithoutPermission(t *testing.T) {
+	b := newBench(t, wedatatest.Options{})
+	clear(b.tokens.values)
+	for i := range 300 {
+		merchant := fmt.Sprintf("wx%016x", i)
+		b.tokens.set(merchant, b.wechat.Rotate(merchant))
+		b.wechat.Bind(merchant, wedatatest.Bound("E1001"))
+	}
+	denied := fmt.Sprintf("wx%016x", 7)
+	b.wechat.Grant(denied, false)
+	event := leaves("E1001")
+	event.Merchants = nil
+	outcomes := b.Run(t.Context(), event)[0]
+	if len(outcomes) != 300 || !slices.IsSortedFunc(outcomes, func(a, b offboard.Outcome) int { return strings.Compare(a.Merchant, b.Merchant) }) {
+		t.Fatalf("%d outcomes, or not in order", len(outcomes))
+	}
+	for _, o := range outcomes {
+		want := offboard.Unbound
+		if o.Merchant == denied {
+			want = offboard.Failed
+		}
+		if o.Status != want {
+			t.Errorf("%s: got %s (%s), want %s", o.Merchant, o.Status, o.Detail, want)
+		}
+	}
+}
+
+func TestTheListIsReadOncePerMerchantAndBatch(t *testing.T) {
+	b := newBench(t, wedatatest.Options{})
+	everywhere := leaves("E1001")
+	everywhere.Merchants = nil
+	outcomes := b.Run(t.Context(), leaves("E1001", "E1002"), everywhere, leaves("E1003"))
+	var got []string
+	for i, perEvent := range outcomes {
+		for _, o := range perEvent {
+			got = append(got, fmt.Sprint(i, " ", o.UID, " ", o.Merchant, " ", o.Status))
+		}
+	}
+	want := []string{
+		"0 E1001 " + shop + " unbound", "0 E1002 " + shop + " unbound",
+		"1 E1001 " + shop + " unbound", "1 E1001 " + other + " unbound",
+		"2 E1003 " + shop + " unbound",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if unbind, list := b.calls(); unbind != 5 || list != 2 {
+		t.Errorf("%d unbindings and %d lists, want 5 and 2", unbind, list)
+	}
+	calls := b.wechat.Calls()
+	for i, c := range calls {
+		later := func(d wedatatest.Call) bool { return d.Merchant == c.Merchant && d.Path == wedatatest.UnbindPath }
+		if c.Path == wedatatest.ListPath && slices.ContainsFunc(calls[i:], later) {
+			t.Error("a list was read before the merchant's last unbinding")
+		}
+	}
+}
+
+func TestWhatIsNotForNowIsNotDone(t *testing.T) {
+	later := leaves("E1001")
+	later.EffectiveAt = now.Add(time.Second)
+	cancelled := leaves("E1001")
+	cancelled.Type = departure.TypeCancelled
+	for _, tc := range []struct {
+		name  string
+		event departure.Event
+		want  offboard.Status
+	}{
+		{"a departure in the future", later, offboard.Failed},
+		{"a departure that was taken back", cancelled, offboard.Failed},
+		{"an event that is ignored", departure.Event{Verdict: departure.Ignored, Reason: "a reason"}, offboard.Ignored},
+		{"an event about nobody known here", departure.Event{UIDs: []string{"E1001"}, Verdict: departure.Unknown, Reason: "a reason"}, offboard.Unknown},
+		{"an event that could not be read", departure.Refuse(departure.Meta{}, errors.New("a reason")), offboard.Failed},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := newBench(t, wedatatest.Options{})
+			got := b.Run(t.Context(), tc.event)[0]
+			if len(got) != 1 || got[0].Status != tc.want || got[0].Detail == "" {
+				t.Errorf("got %+v", got)
+			}
+			if calls := b.wechat.Calls(); len(calls) > 0 {
+				t.Errorf("WeChat was called: %+v", calls)
+			}
+		})
+	}
+}
+
+func TestWhatIsDueIsDone(t *testing.T) {
+	b := newBench(t, wedatatest.Options{})
+	due := leaves("E1001")
+	due.EffectiveAt = now
+	if got := b.Run(t.Context(), due)[0][0]; got.Status != offboard.Unbound {
+		t.Errorf("got %s: %s", got.Status, got.Detail)
+	}
+}
+
+func TestErrorsOfTheTokenHaveTheirStatus(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		err  error
+		want offboard.Status
+	}{
+		{"one that passes", fmt.Errorf("token: %w", passing{}), offboard.Retry},
+		{"one that somebody must mend", errors.New("secret wedata/token: missing"), offboard.Failed},
+		{"no time left", fmt.Errorf("token: %w", context.DeadlineExceeded), offboard.Retry},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := newBench(t, wedatatest.Options{})
+			b.tokens.err = tc.err
+			everywhere := leaves("E1001", "E1002")
+			everywhere.Merchants = nil
+			outcomes := b.Run(t.Context(), leaves("E1001"), everywhere)
+			if len(outcomes[1]) != 2 {
+				t.Fatalf("%d outcomes of two people", len(outcomes[1]))
+			}
+			for _, o := range slices.Concat(outcomes...) {
+				if o.Status != tc.want || o.UID == "" || o.Detail != tc.err.Error() || o.Attempts != 0 {
+					t.Errorf("got %+v", o)
+				}
+			}
+		})
+	}
+}
+
+func TestWithoutTimeNothingIsSent(t *testing.T) {
+	b := newBench(t, wedatatest.Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	got := b.Run(ctx, leaves("E1001", "E1002"))[0]
+	for _, o := range got {
+		if o.Status != offboard.Retry || !strings.HasPrefix(o.Detail, "no time left") {
+			t.Errorf("got %s: %s", o.Status, o.Detail)
+		}
+	}
+	if calls := b.wechat.Calls(); len(calls) > 0 {
+		t.Errorf("WeChat was called: %+v", calls)
+	}
+}
+
+func TestAPauseThatOutlivesTheInvocationIsNotBegun(t *testing.T) {
+	b := newBench(t, wedatatest.Options{}, func(c *offboard.Config) { c.Backoff = 24 * time.Hour })
+	b.wechat.Fail(wedatatest.Fault{Times: -1, Errcode: -1})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	got := b.Run(ctx, leaves("E1001"))[0][0]
+	if got.Status != offboard.Retry || ctx.Err() != nil {
+		t.Errorf("got %s, %v", got.Status, ctx.Err())
+	}
+}
+
+func TestADryRunChangesNothing(t *testing.T) {
+	b := newBench(t, wedatatest.Options{})
+	later := leaves("E1001", "E9999", "E1004")
+	later.EffectiveAt = now.Add(time.Hour)
+	got := b.DryRun(t.Context(), later)[0]
+	for i, want := range []offboard.Status{offboard.WouldUnbind, offboard.Unknown, offboard.Unbound} {
+		if got[i].Status != want {
+			t.Errorf("%s: got %s, want %s", got[i].UID, got[i].Status, want)
+		}
+	}
+	if unbind, list := b.calls(); unbind != 0 || list != 1 {
+		t.Errorf("%d unbindings and %d lists", unbind, list)
+	}
+	b.wechat.Grant(shop, false)
+	if got := b.DryRun(t.Context(), leaves("E1001"))[0][0]; got.Status != offboard.Failed || got.ErrCode != 48001 {
+		t.Errorf("without permission: got %s, %d", got.Status, got.ErrCode)
+	}
+}
+
+func TestBindingsAreSortedAndWhole(t *testing.T) {
+	b := newBench(t, wedatatest.Options{})
+	list, err := b.Bindings(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, row := range list {
+		got = append(got, fmt.Sprint(row.Merchant, " ", row.UID, " ", row.Bound))
+	}
+	want := []string{
+		shop + " E1001 true", shop + " E1002 true", shop + " E1003 true", shop + " E1004 false",
+		other + " E1001 true", other + " E1002 true", other + " E1003 true", other + " E1004 false",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	b.wechat.Grant(other, false)
+	if list, err := b.Bindings(t.Context(), []string{shop, other}); err == nil || list != nil || !strings.HasPrefix(err.Error(), "bind list of "+other+": wedata: query bind list: 48001") {
+		t.Errorf("got %v, %v", list, err)
+	}
+}
+
+func TestOutcomeJSON(t *testing.T) {
+	whole := offboard.Outcome{
+		Departure: departure.Departure{UID: "E1001", Merchant: shop, EffectiveAt: now},
+		Status:    offboard.Failed, Attempts: 1, ErrCode: 48001, RID: "r-1", Detail: "a <reason> & more",
+	}
+	for _, tc := range []struct {
+		name string
+		v    json.Marshaler
+		want string
+	}{
+		{
+			"for the caller", whole,
+			`{"uid":"E1001","uid_hash":"69050a418734442c","merchant":"wx0123456789abcdef","status":"failed","attempts":1,"errcode":48001,"rid":"r-1","detail":"a <reason> & more","effective_at":"2026-11-23T01:00:00Z"}`,
+		},
+		{
+			"for errors and logs", whole.Masked(),
+			`{"uid":"E***1","uid_hash":"69050a418734442c","merchant":"wx0123456789abcdef","status":"failed","attempts":1,"errcode":48001,"rid":"r-1","detail":"a <reason> & more","effective_at":"2026-11-23T01:00:00Z"}`,
+		},
+		{"empty members are left out", offboard.Outcome{Status: offboard.Ignored}, `{"status":"ignored"}`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			got, err := tc.v.MarshalJSON()
+			if err != nil || string(got) != tc.want {
+				t.Errorf("got  %s, %v\nwant %s", got, err, tc.want)
+			}
+		})
+	}
+}
+
+func TestNewRefusesWhatItCannotWorkWith(t *testing.T) {
+	b := newBench(t, wedatatest.Options{})
+	for name, cfg := range map[string]offboard.Config{
+		"no API":               {Tokens: b.tokens},
+		"no tokens":            {API: stubbornAPI{}},
+		"negative concurrency": {API: stubbornAPI{}, Tokens: b.tokens, Concurrency: -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := offboard.New(cfg); err == nil {
+				t.Error("accepted")
+			}
+		})
+	}
+}
