@@ -550,6 +550,15 @@ func TestOutcomeJSON(t *testing.T) {
 	}
 }
 
+func TestATokenCannotBePrinted(t *testing.T) {
+	token := offboard.Token{Value: "61_secret", SecretID: "wedata/token"}
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+		if got := fmt.Sprintf(verb, token); got != "token in wedata/token" {
+			t.Errorf("%s prints %s", verb, got)
+		}
+	}
+}
+
 func TestNewRefusesWhatItCannotWorkWith(t *testing.T) {
 	b := newBench(t, wedatatest.Options{})
 	for name, cfg := range map[string]offboard.Config{

@@ -2,6 +2,7 @@ package offboard
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -15,6 +16,9 @@ type Token struct {
 	// Written is when the secret was last written.
 	Written time.Time
 }
+
+// Format writes the name of the secret, whatever the verb, so that no log or error can show the token by mistake.
+func (t Token) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "token in %s", t.SecretID) }
 
 // Tokens knows the merchants and their tokens.
 //

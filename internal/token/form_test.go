@@ -1,0 +1,64 @@
+package token
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"wedata-unbind/internal/departure"
+)
+
+// FuzzParse looks for a panic, a result beside an error, a token that no secret can hold, and a token in an error.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{
+		"tok\n", `{"authorizer_access_token":"tok","authorizer_appid":"wx0123456789abcdef"}`,
+		`{"authorizers":{"wx0123456789abcdef":{"authorizer_access_token":"tok"},"wxB":{"secret_id":"wedata/wxB"}}}`,
+		`{"authorizers":{"a":1,"b":{},"c":{"secret_id":"s","authorizer_access_token":"tok"}}}`, `"tok"`, `["tok"]`, "{", "\ufeff{}", "\xff",
+	} {
+		f.Add(seed, "0123456789abcdefghij")
+	}
+	f.Fuzz(func(t *testing.T, secret, token string) {
+		if len(token) < 12 || len(token) > 512 || len(secret) > 64<<10 || strings.Contains(wantForms, token) {
+			return
+		}
+		secret = strings.ReplaceAll(secret, "tok", token)
+		got, err := parse(secret)
+		errs := []error{err}
+		if err != nil && (got.index != nil || got.token != "" || got.appid != "") {
+			t.Errorf("a result beside the error %v", err)
+		}
+		if err == nil && (got.token == "") == (got.index == nil) {
+			t.Error("neither or both of token and index")
+		}
+		if err == nil && got.index == nil && checkWord(got.token) != nil {
+			t.Error("no word")
+		}
+		for merchant := range got.index {
+			e, err := got.of(merchant)
+			errs = append(errs, err)
+			if err == nil && (e.token == "") == (e.secretID == "") {
+				t.Error("neither or both of token and secret")
+			}
+			if err != nil && (e.token != "" || e.secretID != "") {
+				t.Errorf("a result beside the error %v", err)
+			}
+		}
+		if text := errors.Join(errs...); text != nil && strings.Contains(text.Error(), token) && !inName(secret, token) {
+			t.Errorf("the error tells the content: %v", text)
+		}
+	})
+}
+
+// inName reports whether the text is in a name of the JSON, which errors quote, and not in its values alone.
+func inName(secret, text string) bool {
+	members, err := departure.Object([]byte(strings.TrimSpace(secret)))
+	if err != nil {
+		return strings.Contains(err.Error(), text) // a name that stands twice
+	}
+	for name, value := range members {
+		if strings.Contains(name, text) || inName(string(value), text) {
+			return true
+		}
+	}
+	return false
+}
