@@ -1,0 +1,302 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+)
+
+// The test binary is the function, too: as such it is started with Lambda's own variable.
+func TestMain(m *testing.M) {
+	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
+		lambda.Start(toy)
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// toy unbinds uid, in an event of its own or the body of an SQS message. What WeChat refuses goes to the queue; from
+// there, "E1004" goes to the dead-letter queue and all else stays. Without uid it ends in an error.
+func toy(ctx context.Context, event json.RawMessage) (any, error) {
+	var in struct {
+		UID     string
+		Records []struct{ MessageID, Body string }
+	}
+	if err := json.Unmarshal(event, &in); err != nil {
+		return nil, err
+	}
+	fromQueue := len(in.Records) > 0
+	if fromQueue {
+		if err := json.Unmarshal([]byte(in.Records[0].Body), &in); err != nil {
+			return nil, err
+		}
+	}
+	if in.UID == "" {
+		return nil, errors.New("uid: missing")
+	}
+	config, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := secretsmanager.NewFromConfig(config).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(os.Getenv("WEDATA_SECRET_ID"))})
+	if err != nil {
+		return nil, err
+	}
+	var token struct {
+		Value string `json:"authorizer_access_token"`
+	}
+	if err := json.Unmarshal([]byte(*secret.SecretString), &token); err != nil {
+		return nil, err
+	}
+	reply, err := http.Post(os.Getenv("WEDATA_BASE_URL")+"/wedata/wedata_unbind_user?access_token="+token.Value, "application/json",
+		strings.NewReader(`{"uid":"`+in.UID+`"}`))
+	var wechat struct{ ErrCode int }
+	if err == nil {
+		defer reply.Body.Close()
+		err = json.NewDecoder(reply.Body).Decode(&wechat)
+	}
+	if err == nil && wechat.ErrCode == 0 {
+		fmt.Printf(`{"status":"unbound","uid":"E***","merchant":"wx","attempts":1,"trigger":"toy"}` + "\n")
+		return json.RawMessage(`{"batchItemFailures":[]}`), nil
+	}
+	fmt.Println("the token is", token.Value)
+	queue, url := sqs.NewFromConfig(config), os.Getenv("UNBIND_QUEUE_URL")
+	if fromQueue {
+		if in.UID != "E1004" {
+			return json.RawMessage(`{"batchItemFailures":[{"itemIdentifier":"` + in.Records[0].MessageID + `"}]}`), nil
+		}
+		url = os.Getenv("UNBIND_DEAD_LETTER_QUEUE_URL")
+	}
+	_, err = queue.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(`{"uid":"` + in.UID + `"}`), DelaySeconds: 120})
+	return "queued", err
+}
+
+func desk(t *testing.T, stdin string, args ...string) (code int, out, errs string) {
+	t.Helper()
+	path, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	code = command(t.Context(), append([]string{"-bootstrap", path, "-timeout", "1m"}, args...), strings.NewReader(stdin), &page{w: &stdout}, &stderr)
+	return code, stdout.String(), stderr.String()
+}
+
+func TestShow(t *testing.T) {
+	for name, row := range map[string]struct {
+		event string
+		args  []string
+		code  int
+		says  []string
+	}{
+		"done at once": {`{"uid":"E1001"}`, nil, 0, []string{
+			"Event  standard input (direct invocation)",
+			`  {"uid":"E1001"}`,
+			`"authorizer_access_token":"***"`,
+			" 1 Secrets GetSecretValue wedata/token → version ",
+			` 2 WeChat  POST /wedata/wedata_unbind_user?access_token=*** {"uid":"E1001"} → errcode 0`,
+			"unbound   E***, wx, 1 attempt, by toy\n",
+			"\nunbound: E1001 no longer sees the figures of wx0123456789abcdef\n",
+		}},
+		"an administrator": {`{"uid":"E1003"}`, nil, 0, []string{"unbound: E1003 of wx0123456789abcdef, who is an administrator there and stays a member\n"}},
+		"nothing to do":    {`{"uid":"E9"}`, []string{"-secret", "object"}, 0, []string{"the bind list is as it was\n"}},
+		"done from the queue": {`{"uid":"E1001"}`, []string{"-fault", "-1"}, 0, []string{
+			"→ errcode -1 ",
+			`SQS     SendMessage unbind {"uid":"E1001"}, in 2m0s → accepted`,
+			"the token is ***",
+			"Queue  1 message to the function (receive 1); on AWS it waits 2m0s first\n",
+			"unbound: E1001 no longer sees",
+		}},
+		"an SQS event comes by the queue": {`{"Records":[{"eventSource":"aws:sqs","body":"{\"uid\":\"E1002\"}"}]}`, []string{"-fault", "html"}, 0, []string{
+			"(SQS, 1 message)",
+			"→ a reply that is not JSON",
+			"1 message not done, back in the queue",
+			"(receive 2); on AWS it waits 1m0s first",
+			"unbound: E1002 no longer sees",
+		}},
+		"never done": {`{"uid":"E1001"}`, []string{"-fault", "48001:always"}, 1, []string{
+			"1 message received 12 times, to the dead-letter queue",
+			"Dead-letter queue  1 message, which on AWS raises an alarm",
+			"nobody was unbound: the reason stands above\n",
+		}},
+		"an error":      {`{}`, nil, 1, []string{"Error  errorString, after ", "  uid: missing\n", "nobody was unbound"}},
+		"no connection": {`{"uid":"E1001"}`, []string{"-fault", "reset"}, 0, []string{"→ no reply"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			code, out, errs := desk(t, row.event, append(row.args, "-event", "-")...)
+			if code != row.code || errs != "" {
+				t.Errorf("exit status %d, want %d; errors %q", code, row.code, errs)
+			}
+			for _, want := range row.says {
+				if !strings.Contains(unwrapped(out), unwrapped(want)) {
+					t.Errorf("%q is missing in:\n%s", want, out)
+				}
+			}
+			for line := range strings.Lines(out) {
+				if columns(line) > 101 {
+					t.Errorf("%d columns: %s", columns(line), line)
+				}
+			}
+		})
+	}
+}
+
+func unwrapped(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+func TestWhatCannotBeTriedSaysWhatToDo(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for name, text := range map[string]string{"events/unbind.json": "{}", "other": "not a program"} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, row := range map[string]struct {
+		args []string
+		says string
+	}{
+		"no bootstrap":        {[]string{"-bootstrap", "nowhere", "-event", "events/unbind.json"}, "`make run` builds it"},
+		"another machine's":   {[]string{"-bootstrap", "./other", "-event", "events/unbind.json"}, "is not for this machine"},
+		"no event file":       {[]string{"-event", "events/x.json"}, "events/unbind.json"},
+		"an event of another": {[]string{"-event", "other"}, "other is not JSON"},
+		"a fault":             {[]string{"-fault", "slow"}, `"slow" is neither an errcode nor one of`},
+		"a fault's times":     {[]string{"-fault", "48001:0"}, `"0" is no number of times`},
+		"a secret":            {[]string{"-secret", "list"}, "object, index or bare"},
+		"an argument":         {[]string{"events/unbind.json"}, "named by -event"},
+		"a taken address":     {[]string{"serve", "-listen", "256.0.0.1:1"}, "choose another address"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var stderr bytes.Buffer
+			code := command(t.Context(), row.args, strings.NewReader(""), &page{w: io.Discard}, &stderr)
+			if code != 2 || !strings.Contains(stderr.String(), row.says) {
+				t.Errorf("exit status %d, %q; want 2 and %q", code, stderr.String(), row.says)
+			}
+		})
+	}
+	t.Run("help is no fault", func(t *testing.T) {
+		var stderr bytes.Buffer
+		if code := command(t.Context(), []string{"-h"}, nil, &page{w: io.Discard}, &stderr); code != 0 || !strings.Contains(stderr.String(), "-event") {
+			t.Errorf("exit status %d, %q", code, stderr.String())
+		}
+	})
+}
+
+func TestParseEventTellsTheTriggerAndThePayload(t *testing.T) {
+	for name, row := range map[string]struct{ text, trigger, payload string }{
+		"SNS":         {`{"Records":[{"EventSource":"aws:sns","Sns":{"Message":"m"}}]}`, "SNS", "m"},
+		"SQS":         {`{"Records":[{"eventSource":"aws:sqs","body":"b"},{}]}`, "SQS, 2 messages", "b"},
+		"EventBridge": {`{"detail-type":"Employee Left","detail":{"uid":"E1"}}`, "EventBridge, Employee Left", `{"uid":"E1"}`},
+		"HTTP API":    {`{"requestContext":{"http":{"method":"POST","path":"/unbind"}},"body":"b"}`, "HTTP API, POST /unbind", "b"},
+		"REST API":    {`{"requestContext":{"httpMethod":"GET"},"path":"/x","body":null}`, "REST API, GET /x", ""},
+		"direct":      {`{ "uid": "E1" }`, "direct invocation", `{"uid":"E1"}`},
+		"a list":      {`[1]`, "direct invocation", `[1]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, err := parseEvent("f", []byte(row.text))
+			if err != nil || e.trigger != row.trigger || e.payload != row.payload || string(e.raw) != row.text {
+				t.Errorf("got %+v, %v", e, err)
+			}
+		})
+	}
+}
+
+// lines is a writer that hands over what is written, for a reader who waits for it.
+type lines chan string
+
+func (l lines) Write(b []byte) (int, error) {
+	l <- string(b)
+	return len(b), nil
+}
+
+func TestServe(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	written, ended := make(lines), make(chan int, 1)
+	go func() {
+		ended <- command(ctx, []string{"serve", "-listen", "127.0.0.1:0", "-host", "127.0.0.1", "-secret", "bare"}, nil, &page{w: written}, io.Discard)
+		close(written)
+	}()
+	var all string
+	until := func(text string) {
+		for !strings.Contains(all, text) {
+			line, ok := <-written
+			if !ok {
+				t.Fatalf("%q is missing in:\n%s", text, all)
+			}
+			all += line
+		}
+	}
+	until("\nCalls\n")
+	var env struct{ Parameters map[string]string }
+	if err := json.NewDecoder(strings.NewReader(all[strings.Index(all, "{"):])).Decode(&env); err != nil {
+		t.Fatalf("%v in:\n%s", err, all)
+	}
+	url := env.Parameters["WEDATA_BASE_URL"]
+	if url == "" || url != env.Parameters["AWS_ENDPOINT_URL"] {
+		t.Errorf("environment %v", env.Parameters)
+	}
+	go http.Post(url+"/wedata/wedata_query_bind_list?access_token=x", "application/json", nil)
+	until("  1 WeChat  POST /wedata/wedata_query_bind_list?access_token=***")
+	until("→ errcode 40001")
+	cancel()
+	until("Bind list at the end")
+	for range written {
+	}
+	if code := <-ended; code != 0 {
+		t.Errorf("exit status %d", code)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for name, row := range map[string]struct {
+		text string
+		want []string
+	}{
+		"at a blank":           {"unbound from all", []string{"unbound", "from all"}},
+		"at a comma":           {`{"a":1,"bcde":2}`, []string{`{"a":1,`, `"bcde":2}`}},
+		"nowhere to break":     {"0123456789ab", []string{"0123456789", "ab"}},
+		"wide characters":      {"微信用户微信用户", []string{"微信用户微", "信用户"}},
+		"lines stay lines":     {"a\nb\n", []string{"a", "b"}},
+		"an early blank is no": {"a 0123456789", []string{"a 01234567", "89"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := wrap(row.text, 10); strings.Join(got, "|") != strings.Join(row.want, "|") {
+				t.Errorf("got %q, want %q", got, row.want)
+			}
+		})
+	}
+}
+
+func TestColour(t *testing.T) {
+	var b bytes.Buffer
+	p := &page{w: &b, colour: true}
+	p.good("unbound")
+	if b.String() != "\x1b[32munbound\x1b[0m\n" {
+		t.Errorf("%q", b.String())
+	}
+	f, err := os.Create(filepath.Join(t.TempDir(), "f"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if newPage(f).colour {
+		t.Error("colour in a file")
+	}
+}

@@ -1,0 +1,40 @@
+// Package lambdatest stands in for the parts of AWS that a Lambda function on this machine needs: the Lambda Runtime API
+// that drives its built binary, Secrets Manager and SQS, which hands back to the function what it has queued.
+//
+// It serves tests, benchmarks and `make run`, needs no account and no network, and is never part of the function. Every
+// stand-in is an [http.Handler] that speaks the service's own protocol, so the function's real SDK clients are what is
+// tried out. One file a service.
+package lambdatest
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+)
+
+// Server is a handler on a TCP address of this machine.
+type Server struct {
+	// URL is http://HOST:PORT, Addr the same without the scheme.
+	URL, Addr string
+
+	http *http.Server
+}
+
+// Serve starts a server for h on addr; port 0 takes a free one. It errs where the address is taken.
+func Serve(addr string, h http.Handler) (*Server, error) {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("lambdatest: %w; choose another address", err)
+	}
+	s := &Server{
+		Addr: listener.Addr().String(),
+		http: &http.Server{Handler: h, ReadHeaderTimeout: time.Minute},
+	}
+	s.URL = "http://" + s.Addr
+	go s.http.Serve(listener) // it always ends in http.ErrServerClosed
+	return s, nil
+}
+
+// Close ends the server and every connection to it at once.
+func (s *Server) Close() error { return s.http.Close() }
