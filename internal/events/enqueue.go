@@ -1,0 +1,81 @@
+package events
+
+import (
+	"context"
+	"encoding/json"
+	"strconv"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
+
+	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/later"
+	"wedata-unbind/internal/offboard"
+	"wedata-unbind/internal/wedata"
+)
+
+// enqueue sends the departures that which picks to the queue, each as an event of its own, and turns their status to
+// Queued. What the queue cannot take keeps its status; its detail then tells both reasons.
+func (h *Handler) enqueue(ctx context.Context, outcomes []*offboard.Outcome, which func(*offboard.Outcome) bool) {
+	var picked []*offboard.Outcome
+	var messages []later.Message
+	for _, o := range outcomes {
+		// An event that could not be read names nobody: there is no departure that could wait.
+		if o.UID == "" || !which(o) {
+			continue
+		}
+		body, err := json.Marshal(o.Departure.Event())
+		if err != nil {
+			o.Detail += "; " + err.Error()
+			continue
+		}
+		picked = append(picked, o)
+		messages = append(messages, later.Message{Body: body, Delay: h.delay(o)})
+	}
+	if len(messages) == 0 {
+		return
+	}
+	for i, err := range h.cfg.Queue.Send(ctx, messages) {
+		if err != nil {
+			picked[i].Detail += "; " + err.Error()
+			continue
+		}
+		picked[i].Status = offboard.Queued
+	}
+}
+
+// delay is how long a departure stays out of sight in the queue: none, so that a hiccup costs no time, unless WeChat has
+// said that it is too early.
+func (h *Handler) delay(o *offboard.Outcome) time.Duration {
+	if o.Class == wedata.MinuteRate || o.Class == wedata.DailyQuota {
+		return later.Wait(o.Class, 1, h.cfg.Now())
+	}
+	return 0
+}
+
+// deadLetter is the message by which an outcome is put before a person, with the reason in its attributes: the departure as
+// an event of its own, which can be redriven once the reason is mended, or else the original that could not be read.
+func (h *Handler) deadLetter(ctx context.Context, trigger string, o *offboard.Outcome, original []byte) later.Message {
+	body := original
+	if o.UID != "" {
+		if event, err := json.Marshal(o.Departure.Event()); err == nil {
+			body = event
+		}
+	}
+	attributes := map[string]string{
+		"reason":   o.Detail,
+		"trigger":  trigger,
+		"source":   o.Source,
+		"event_id": o.ID,
+		"merchant": o.Merchant,
+		"uid_hash": departure.Hash(o.UID),
+		"rid":      o.RID,
+	}
+	if o.ErrCode != 0 {
+		attributes["errcode"] = strconv.Itoa(o.ErrCode)
+	}
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		attributes["requestId"] = lc.AwsRequestID
+	}
+	return later.Message{Body: body, Attributes: attributes}
+}

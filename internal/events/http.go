@@ -1,0 +1,126 @@
+package events
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+
+	awsevents "github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+// httpRequest is a request of any of the front ends: REST API, HTTP API or function URL.
+type httpRequest struct {
+	method, path string
+	query        url.Values
+	header       http.Header
+	body         []byte
+}
+
+// httpReply is a reply as REST APIs (payload format 1.0), HTTP APIs and function URLs (2.0) all read it.
+type httpReply struct {
+	StatusCode int               `json:"statusCode"`
+	Headers    map[string]string `json:"headers"`
+	Body       string            `json:"body"`
+}
+
+// httpV1 is a request through a REST API.
+func (h *Handler) httpV1(ctx context.Context, raw []byte) ([]byte, error) {
+	var event awsevents.APIGatewayProxyRequest
+	if err := json.Unmarshal(raw, &event); err != nil {
+		return marshal(h.problem(ctx, http.StatusBadRequest, fmt.Errorf("payload format 1.0: %w", err)))
+	}
+	body, err := decodeBody(event.Body, event.IsBase64Encoded)
+	if err != nil {
+		return marshal(h.problem(ctx, http.StatusBadRequest, err))
+	}
+	return marshal(h.serve(ctx, httpRequest{
+		method: event.HTTPMethod,
+		path:   event.Path,
+		query:  multiple(event.MultiValueQueryStringParameters, event.QueryStringParameters),
+		header: canonical(multiple(event.MultiValueHeaders, event.Headers)),
+		body:   body,
+	}))
+}
+
+// httpV2 is a request through an HTTP API or a function URL. Its front ends write header names in lower case, and join the
+// values of a repeated one with commas.
+func (h *Handler) httpV2(ctx context.Context, raw []byte) ([]byte, error) {
+	var event awsevents.APIGatewayV2HTTPRequest
+	if err := json.Unmarshal(raw, &event); err != nil {
+		return marshal(h.problem(ctx, http.StatusBadRequest, fmt.Errorf("payload format 2.0: %w", err)))
+	}
+	body, err := decodeBody(event.Body, event.IsBase64Encoded)
+	if err != nil {
+		return marshal(h.problem(ctx, http.StatusBadRequest, err))
+	}
+	query, err := url.ParseQuery(event.RawQueryString)
+	if err != nil {
+		return marshal(h.problem(ctx, http.StatusBadRequest, fmt.Errorf("query string: %w", err)))
+	}
+	return marshal(h.serve(ctx, httpRequest{
+		method: event.RequestContext.HTTP.Method,
+		path:   event.RawPath,
+		query:  query,
+		header: canonical(multiple(nil, event.Headers)),
+		body:   body,
+	}))
+}
+
+// serve answers a request. There are no sources that could send one, so there is nothing to be found on any path.
+func (h *Handler) serve(ctx context.Context, r httpRequest) httpReply {
+	return h.problem(ctx, http.StatusNotFound, fmt.Errorf("no source may send %s %s: there are none", r.method, r.path))
+}
+
+// problem is the reply to a request that is refused (RFC 9457). It tells a stranger nothing but the status and the
+// request id, by which the reason is found in the log.
+func (h *Handler) problem(ctx context.Context, status int, reason error) httpReply {
+	h.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "request refused", slog.Int("http_status", status), slog.String("reason", reason.Error()))
+	problem := map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status}
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		problem["instance"] = lc.AwsRequestID
+	}
+	body, err := marshal(problem)
+	if err != nil {
+		h.cfg.Log.ErrorContext(ctx, "problem", "reason", err.Error())
+	}
+	return httpReply{status, map[string]string{"Content-Type": "application/problem+json"}, string(body)}
+}
+
+func decodeBody(body string, isBase64 bool) ([]byte, error) {
+	if !isBase64 {
+		return []byte(body), nil
+	}
+	decoded, err := base64.StdEncoding.DecodeString(body)
+	if err != nil {
+		return nil, fmt.Errorf("body: %w", err)
+	}
+	return decoded, nil
+}
+
+// multiple returns the many-valued map where the front end sent one, else the single-valued one.
+func multiple(many map[string][]string, single map[string]string) map[string][]string {
+	if len(many) > 0 {
+		return many
+	}
+	values := make(map[string][]string, len(single))
+	for name, value := range single {
+		values[name] = []string{value}
+	}
+	return values
+}
+
+// canonical writes header names in one case, since the front ends differ in it.
+func canonical(values map[string][]string) http.Header {
+	header := http.Header{}
+	for name, list := range values {
+		for _, value := range list {
+			header.Add(name, value)
+		}
+	}
+	return header
+}
