@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/events"
+	"wedata-unbind/internal/later"
+	"wedata-unbind/internal/offboard"
+	"wedata-unbind/internal/secrets"
+	"wedata-unbind/internal/token"
+	"wedata-unbind/internal/wedata"
+)
+
+// build puts the function together. Nothing is called yet: what is out of reach must not keep the function from starting.
+func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, error) {
+	aws, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("aws configuration: %w", err)
+	}
+	api, err := wedata.New(cfg.wedata)
+	if err != nil {
+		return nil, err
+	}
+	cache := secrets.New(secretsmanager.NewFromConfig(aws), secrets.Config{})
+	service, err := offboard.New(offboard.Config{
+		API:    api,
+		Tokens: token.New(cache, cfg.secretID),
+		Trust:  cfg.trust,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return events.New(events.Config{
+		Offboard: service,
+		Queue:    later.NewQueue(sqs.NewFromConfig(aws), cfg.queueURL, cfg.deadLetterQueueURL),
+		Decoder:  departure.Decoder{Zone: cfg.zone},
+		Log:      log,
+	})
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"wedata-unbind/internal/wedata"
+)
+
+// config is the environment of the function, read once.
+type config struct {
+	secretID           string
+	wedata             wedata.Config
+	trust              bool
+	queueURL           string
+	deadLetterQueueURL string
+	zone               *time.Location
+}
+
+// readConfig reads the environment. An empty variable is one that is not set. All faults are named in one error; it shows
+// no values but those that cannot be secret.
+func readConfig(getenv func(string) string) (config, error) {
+	cfg := config{
+		secretID:           getenv("WEDATA_SECRET_ID"),
+		wedata:             wedata.Config{BaseURL: getenv("WEDATA_BASE_URL")},
+		queueURL:           getenv("UNBIND_QUEUE_URL"),
+		deadLetterQueueURL: getenv("UNBIND_DEAD_LETTER_QUEUE_URL"),
+	}
+	var faults []error
+	fault := func(name, format string, args ...any) {
+		faults = append(faults, fmt.Errorf(name+": "+format, args...))
+	}
+	if cfg.secretID == "" {
+		fault("WEDATA_SECRET_ID", "missing: the name or ARN of the secret with the authorizer_access_token")
+	}
+	if _, err := wedata.New(cfg.wedata); err != nil {
+		fault("WEDATA_BASE_URL", "%w", err)
+	}
+	switch verify := getenv("WEDATA_VERIFY"); verify {
+	case "", "true":
+	case "false":
+		cfg.trust = true
+	default:
+		fault("WEDATA_VERIFY", "%q, wanted true or false", verify)
+	}
+	for name, value := range map[string]string{
+		"UNBIND_QUEUE_URL":             cfg.queueURL,
+		"UNBIND_DEAD_LETTER_QUEUE_URL": cfg.deadLetterQueueURL,
+		"HTTPS_PROXY":                  getenv("HTTPS_PROXY"),
+	} {
+		if u, err := url.Parse(value); value != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+			// The value may hold a proxy's password.
+			fault(name, "not a URL that starts with https:// or http://")
+		}
+	}
+	var err error
+	if cfg.zone, err = parseOffset(getenv("UNBIND_UTC_OFFSET")); err != nil {
+		fault("UNBIND_UTC_OFFSET", "%w", err)
+	}
+	return cfg, errors.Join(faults...)
+}
+
+// parseOffset reads an offset such as +08:00, which is the default: Beijing's.
+func parseOffset(s string) (*time.Location, error) {
+	if s == "" {
+		s = "+08:00"
+	}
+	t, err := time.Parse("-07:00", s)
+	if err != nil {
+		return nil, fmt.Errorf("%q, wanted an offset such as +08:00", s)
+	}
+	_, seconds := t.Zone()
+	return time.FixedZone("UTC"+s, seconds), nil
+}

@@ -1,0 +1,25 @@
+// Command unbind is the Lambda function: it reads its environment, builds, and starts.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
+)
+
+func main() {
+	log := lambdacontext.NewLogger()
+	cfg, err := readConfig(os.Getenv)
+	if err != nil {
+		log.Error("environment", "reason", err.Error())
+		os.Exit(1)
+	}
+	handler, err := build(context.Background(), cfg, log)
+	if err != nil {
+		log.Error("start", "reason", err.Error())
+		os.Exit(1)
+	}
+	lambda.Start(handler)
+}
