@@ -1,0 +1,151 @@
+# Everything that is done with this project. Go and make are enough for run, test, bench and fuzz; every other target
+# installs what it needs into .tools/ (pinned in tools/), or says how to get it.
+
+.DEFAULT_GOAL := help
+.PHONY: help run check-sources test bench fuzz lint validate build build-UnbindFunction check-arch image local local-api deploy e2e clean
+
+# The architecture stands in one place, template.yaml, and every binary is built for what is written there. `make build
+# ARCH=x86_64` builds both for the other one. A variable ARCH in the environment counts for nothing; one given to make
+# travels in MAKEFLAGS through sam to build-UnbindFunction.
+ARCH  := $(shell sed -n 's/^ *Architectures: *\[\(.*\)\].*/\1/p' template.yaml)
+EVENT := events/sns-employee-left.json
+PORT  := 3000
+
+FUZZTIME  := 15s
+CONFIG    := default
+STACK     := wedata-unbind
+BOOTSTRAP := .build/bootstrap
+BUILT     := .aws-sam/build
+
+export SAM_CLI_TELEMETRY := 0
+
+help: ## Say what can be done
+	@awk -F ':.*## ' '/^[a-zA-Z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##### With Go and make alone
+
+run: ## Send EVENT=events/… to the real function between stand-ins, and show what happens
+	@go build -o $(BOOTSTRAP) ./functions/unbind
+	@go run ./internal/lambdatest/desk -bootstrap $(BOOTSTRAP) -event $(EVENT)
+
+check-sources: ## Look at a file of sources: FILE=sources.json, and with SOURCE=name BODY=body.json what becomes of a body
+	@go run ./internal/source/checksources -file "$(FILE)" -source "$(SOURCE)" -body "$(BODY)"
+
+# The race detector needs cgo and a C compiler.
+RACE = $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
+
+test: ## Run all tests, with the race detector where there is a C compiler
+	@go test $(RACE) ./...
+
+bench: ## Run all benchmarks
+	@go test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## Run every fuzz target for FUZZTIME=15s
+	@go list ./... | while read -r package; do \
+		go test -list '^Fuzz' "$$package" | grep '^Fuzz' | while read -r target; do \
+			echo "== $$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
+		done || exit 1; \
+	done
+
+##### Tools, each in a folder of its own under .tools/, made anew when its pin or the Go version changes
+
+GOTOOLS   := .tools/$(shell go env GOVERSION)
+SAM       := .tools/sam/bin/sam
+CFNLINT   := .tools/sam/bin/cfn-lint
+MINISTACK := .tools/ministack/bin/ministack
+CHECKOV   := .tools/checkov/bin/checkov
+
+$(GOTOOLS)/golangci-lint: tools/go.mod tools/go.sum
+	@echo "Building gofumpt, golangci-lint and govulncheck into $(GOTOOLS), once; it takes a few minutes"
+	@mkdir -p .build
+	@cd tools && GOBIN=$(abspath $(GOTOOLS)) go install tool 2>../.build/tools.log || { cat ../.build/tools.log >&2; exit 1; }
+	@touch $@
+
+$(SAM): tools/sam.txt
+$(MINISTACK): tools/ministack.txt
+$(CHECKOV): tools/checkov.txt
+$(SAM) $(MINISTACK) $(CHECKOV):
+	@python3 -c 'import ensurepip, venv' 2>/dev/null || { echo >&2 \
+		"$(@F) needs Python 3.10 or newer with venv: apt-get install python3 python3-venv, or brew install python"; exit 1; }
+	@echo "Installing $(@F) into .tools/$(@F), once"
+	@rm -rf .tools/$(@F)
+	@python3 -m venv .tools/$(@F)
+	@.tools/$(@F)/bin/pip install --quiet --disable-pip-version-check -r tools/$(@F).txt
+	@touch $@
+
+lint: $(GOTOOLS)/golangci-lint ## Check format, vet, golangci-lint and known vulnerabilities
+	@unformatted=$$($(GOTOOLS)/gofumpt -l .); [ -z "$$unformatted" ] || \
+		{ echo "not formatted; run $(GOTOOLS)/gofumpt -w ."; echo "$$unformatted"; exit 1; } >&2
+	@for module in . e2e; do \
+		(cd $$module && go vet ./... && $(abspath $(GOTOOLS))/golangci-lint run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...) || exit 1; \
+	done
+	@tools/vulncheck $(GOTOOLS)/govulncheck
+
+validate: $(SAM) $(CHECKOV) ## Check both templates with sam validate, cfn-lint and checkov
+	@for template in template.yaml egress.yaml; do \
+		$(SAM) validate --lint --region us-east-1 --template $$template || exit 1; \
+	done
+	@$(CFNLINT) --regions us-east-1 eu-central-1 cn-north-1 us-gov-west-1 -- template.yaml egress.yaml
+	@echo "cfn-lint: no finding in us-east-1, eu-central-1, cn-north-1, us-gov-west-1"
+	@$(CHECKOV) --framework cloudformation --file template.yaml egress.yaml --skip-download --compact --quiet
+	@echo "checkov: no finding that is not explained in the templates"
+
+##### With the SAM CLI
+
+build: $(SAM) ## Build the function for Lambda into .aws-sam/build (ARCH=arm64 or x86_64)
+	@mkdir -p .build
+	@$(SAM) build >.build/sam-build.log 2>&1 || { cat .build/sam-build.log >&2; exit 1; }
+	@sed 's/^\( *\)- \(arm64\|x86_64\)$$/\1- $(ARCH)/' $(BUILT)/template.yaml >$(BUILT)/template.new
+	@mv $(BUILT)/template.new $(BUILT)/template.yaml
+	@$(MAKE) --no-print-directory check-arch
+
+# What sam build calls, for the binary itself: ARTIFACTS_DIR is where Lambda's bootstrap has to stand.
+GOARCH_arm64  := arm64
+GOARCH_x86_64 := amd64
+
+build-UnbindFunction:
+	@[ -n "$(GOARCH_$(ARCH))" ] || { echo >&2 "ARCH is '$(ARCH)'; it must be arm64 or x86_64"; exit 1; }
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_$(ARCH)) go build -trimpath -tags lambda.norpc -ldflags "-s -w" \
+		-o "$(ARTIFACTS_DIR)/bootstrap" ./functions/unbind
+
+# Compares e_machine in the binary's ELF header with the architecture in the template beside it.
+check-arch:
+	@template=$$(sed -n '/Architectures:/{n;s/^ *- *//p;}' $(BUILT)/template.yaml); \
+	case $$(od -An -tx1 -j18 -N2 $(BUILT)/UnbindFunction/bootstrap | tr -d ' ') in \
+		b700) binary=arm64;; 3e00) binary=x86_64;; *) binary=unknown;; \
+	esac; \
+	[ "$$binary" = "$$template" ] || { \
+		echo >&2 "the binary is for $$binary and the template for $$template: build both with make build"; exit 1; }; \
+	echo "Built $(BUILT)/UnbindFunction/bootstrap and $(BUILT)/template.yaml for $$binary"
+
+# A container runs only what is built for this machine's own processor.
+HOST_x86_64  := x86_64
+HOST_aarch64 := arm64
+HOST_arm64   := arm64
+HOST          = $(HOST_$(shell uname -m))
+
+local: image ## Send EVENT=events/… to the function in a container, by sam local invoke, between stand-ins
+	@tools/with-standins $(abspath $(SAM)) local invoke UnbindFunction --config-env local --event $(EVENT)
+
+local-api: image ## Serve the HTTP API on PORT=3000 by sam local start-api, between stand-ins
+	@tools/with-standins $(abspath $(SAM)) local start-api --config-env local --port $(PORT)
+
+image:
+	@tools/lambda-image $(HOST)
+	@$(MAKE) --no-print-directory build ARCH=$(HOST)
+
+deploy: build ## Deploy to AWS; CONFIG=prod for production (see samconfig.toml)
+	@$(SAM) deploy --config-env $(CONFIG)
+ifeq ($(CONFIG),prod)
+	@.tools/sam/bin/python -c 'import boto3; boto3.client("cloudformation").update_termination_protection(StackName="$(STACK)", EnableTerminationProtection=True)'
+	@echo "Termination protection of $(STACK) is on"
+endif
+
+e2e: $(SAM) $(MINISTACK) ## Prove the deployment: sam local, then sam deploy to an AWS on this machine
+	@tools/lambda-image $(HOST)
+	@$(MAKE) --no-print-directory build ARCH=$(HOST)
+	@cd e2e && SAM=$(abspath $(SAM)) MINISTACK=$(abspath $(MINISTACK)) go test -count=1 -timeout 15m -v ./...
+
+clean: ## Remove what was built; the tools in .tools/ stay
+	@rm -rf .build .aws-sam
