@@ -2,6 +2,7 @@ package departure
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -141,6 +142,16 @@ func (d Decoder) readEffective(data map[string]json.RawMessage) (time.Time, erro
 	return t, nil
 }
 
+// ParseOffset reads an offset from UTC such as +08:00, as the zone of a Decoder.
+func ParseOffset(s string) (*time.Location, error) {
+	t, err := time.Parse("-07:00", s)
+	if err != nil {
+		return nil, errors.New("is not an offset such as +08:00")
+	}
+	_, seconds := t.Zone()
+	return time.FixedZone("UTC"+s, seconds), nil
+}
+
 // ParseEffective reads the moment of a departure: an RFC 3339 time, or a date, which is the last day, so that the
 // departure is due when that day ends in the Decoder's zone.
 func (d Decoder) ParseEffective(s string) (time.Time, error) {
@@ -153,10 +164,10 @@ func (d Decoder) ParseEffective(s string) (time.Time, error) {
 	}
 	day, err := time.ParseInLocation(time.DateOnly, s, zone)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("neither an RFC 3339 time such as 2026-11-30T18:00:00+08:00 nor a date such as 2026-11-30")
+		return time.Time{}, errors.New("neither an RFC 3339 time such as 2026-11-30T18:00:00+08:00 nor a date such as 2026-11-30")
 	}
 	if day.Year() > 9998 {
-		return time.Time{}, fmt.Errorf("a day that never comes: leave it out, or send the event once the day is known")
+		return time.Time{}, errors.New("a day that never comes: leave it out, or send the event once the day is known")
 	}
 	return day.AddDate(0, 0, 1), nil
 }

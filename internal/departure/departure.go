@@ -192,8 +192,8 @@ func checkText(s string) error {
 	return nil
 }
 
-// unique returns the list without repetitions, in the order of the first occurrences.
-func unique(list []string) []string {
+// Unique returns the list without repetitions, in the order of the first occurrences.
+func Unique(list []string) []string {
 	seen := make(map[string]bool, len(list))
 	return slices.DeleteFunc(list, func(s string) bool {
 		again := seen[s]

@@ -161,5 +161,5 @@ func Strings(members map[string]json.RawMessage, name string) ([]string, error) 
 			return nil, fmt.Errorf("%s: item %d is %s where a string is expected: write it in quotes", name, i, Kind(item))
 		}
 	}
-	return unique(list), nil
+	return Unique(list), nil
 }

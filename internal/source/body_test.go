@@ -1,0 +1,118 @@
+package source
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestBodies(t *testing.T) {
+	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	for _, tt := range []struct {
+		name   string
+		header http.Header
+		body   string
+		want   string // "" means refused
+	}{
+		{"JSON as it stands", nil, ` {"a": 1.0}`, ` {"a": 1.0}`},
+		{"a list", nil, `[1]`, `[1]`},
+		{"a word of JSON", nil, `null`, `null`},
+		{"a word", nil, `Ping test`, `"Ping test"`},
+		{"blanks", nil, `  `, ""},
+		{"a sentence with more than words", nil, `Ping: test`, ""},
+		{"nothing", nil, ``, ""},
+		{"half", nil, `{"a":`, ""},
+		{"two", nil, `{} {}`, ""},
+		{"a name twice, deep inside", nil, `{"a":[{"b":1,"c":{"d":1,"d":2}}]}`, ""},
+		{"a name twice, in two objects", nil, `{"a":[{"b":1},{"b":1}]}`, `{"a":[{"b":1},{"b":1}]}`},
+		{"as deep as allowed", nil, strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth), strings.Repeat("[", maxDepth) + strings.Repeat("]", maxDepth)},
+		{"deeper", nil, strings.Repeat("[", maxDepth+1) + strings.Repeat("]", maxDepth+1), ""},
+		{"not UTF-8", nil, "{\"a\":\"\xff\"}", ""},
+		{"a number that no float64 holds", nil, `{"a":1e999}`, `{"a":1e999}`},
+
+		{"a form", form, "a=1&b=%E5%BC%A0+x", `{"a":"1","b":"张 x"}`},
+		{"a form with a name twice", form, "a=1&a=2", ""},
+		{"a form with semicolons", form, "a=1;b=2", ""},
+		{"a form that is not UTF-8", form, "a=%FF", ""},
+		{"a form with half an escape", form, "a=%F", ""},
+		{"an empty form", form, "", `{}`},
+
+		{"XML", nil, "<xml>\n <UserID><![CDATA[zhang]]></UserID><N>&lt;1&gt;</N><E/></xml>\n", `{"E":"","N":"<1>","UserID":"zhang"}`},
+		{"XML with a declaration", nil, `<?xml version="1.0" encoding="utf-8"?><x><a>1</a></x>`, `{"a":"1"}`},
+		{"XML in another charset", nil, `<?xml version="1.0" encoding="gbk"?><x><a>1</a></x>`, ""},
+		{"XML inside XML", nil, `<x><list><a>1</a></list><b>2</b></x>`, `{"b":"2"}`},
+		{"XML with a comment inside a value", nil, `<x><a>1<!-- -->2</a></x>`, `{"a":"12"}`},
+		{"XML with an element twice", nil, `<x><a>1</a><a>2</a></x>`, ""},
+		{"XML with two roots", nil, `<x><a>1</a></x><x/>`, ""},
+		{"XML with text after it", nil, `<x><a>1</a></x>more`, ""},
+		{"XML with a document type", nil, `<!DOCTYPE x [<!ENTITY e "1">]><x><a>1</a></x>`, ""},
+		{"XML with an entity", nil, `<x><a>&e;</a></x>`, ""},
+		{"half of XML", nil, `<x><a>1</a>`, ""},
+		{"deep XML", nil, strings.Repeat("<x>", maxDepth+1) + strings.Repeat("</x>", maxDepth+1), ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := decode(tt.header, []byte(tt.body))
+			if tt.want == "" && err == nil || tt.want != "" && (err != nil || !same(got, tt.want)) {
+				t.Errorf("got %s, %v", got, err)
+			}
+		})
+	}
+}
+
+// same compares JSON as a reader sees it, or as it stands.
+func same(got []byte, want string) bool {
+	var a, b any
+	return string(got) == want || json.Unmarshal(got, &a) == nil && json.Unmarshal([]byte(want), &b) == nil &&
+		toJSON(a) == toJSON(b)
+}
+
+func toJSON(v any) string {
+	raw, _ := json.Marshal(v)
+	return string(raw)
+}
+
+// A body of the allowed length cannot keep a function busy, whatever is in it.
+func TestHostileBodiesAreReadQuickly(t *testing.T) {
+	fill := func(s string) string { return strings.Repeat(s, MaxBody/len(s)) }
+	for name, body := range map[string]string{
+		"depth":     fill("["),
+		"names":     `{"a":1` + fill(`,"a":1`) + `}`,
+		"items":     `[1` + fill(",1") + `]`,
+		"elements":  "<x>" + fill("<y>"),
+		"escapes":   `{"uid":"` + fill(`\u0041`) + `"}`,
+		"comments":  "<x>" + fill("<!---->") + "</x>",
+		"fields":    fill("a&"),
+		"documents": "<!DOCTYPE " + fill("<!"),
+	} {
+		start := time.Now()
+		for _, header := range []http.Header{nil, {"Content-Type": {"application/x-www-form-urlencoded"}}} {
+			if text, err := decode(header, []byte(body)); err == nil {
+				(entry{mapping: &mapping{each: "@this", left: rules{{oneOf("uid", 1)}}, uid: paths{"uid"}}}).events(text, envelope)
+			}
+		}
+		if took := time.Since(start); took > 5*time.Second {
+			t.Errorf("%s: %s", name, took)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add("", `{"a":[{"b":1}]}`)
+	f.Add("", "\ufeff<xml><UserID><![CDATA[zhang]]></UserID></xml>")
+	f.Add("", "Ping test")
+	f.Add("application/x-www-form-urlencoded", "a=1&b=%20")
+	f.Add("application/json; charset=gbk", "{}")
+	f.Fuzz(func(t *testing.T, contentType, body string) {
+		text, err := decode(http.Header{"Content-Type": {contentType}}, []byte(body))
+		if (err == nil) != json.Valid(text) {
+			t.Errorf("got %q, %v", text, err)
+		}
+		if err == nil {
+			if _, err := strictJSON(text); err != nil {
+				t.Errorf("%q is not what it seems: %v", text, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestRun(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	good := write("good.json", `{"lark":{"scheme":"feishu","verification_token":"t","uid":"id","effective":"day","people":{"7":"E7"},
+		"left_when":{"event.status":[3]},"cancel_when":{"event.status":[4]},"merchants":["wx1"]}}`)
+	bad := write("bad.json", `{"lark":{"scheme":"feishu"},"hr":{"scheme":"bearer"}}`)
+	for _, tt := range []struct {
+		name, file, source, body string
+		want                     string
+		err                      string
+	}{
+		{"faults", bad, "", "", "sources.hr.keys: missing\nsources.lark.encrypt_key: missing: give it, or verification_token\n" +
+			"sources.lark.uid: missing: the path of what We分析 knows people by\n", errFaulty.Error()},
+		{"no faults", good, "", "", "no faults\n", ""},
+		{"a departure", good, "lark", `{"id":7,"event":{"status":3},"day":"2026-11-30"}`, "departure uid=E7 merchant=wx1 effective=2026-12-01T00:00:00+08:00\n", ""},
+		{"at once", good, "lark", `{"id":"7","event":{"status":3}}`, "departure uid=E7 merchant=wx1 effective=now\n", ""},
+		{"taken back", good, "lark", `{"id":"7","event":{"status":4}}`, "cancelled departure uid=E7 merchant=wx1\n", ""},
+		{"ignored", good, "lark", `{"id":"7","event":{"status":2}}`, "ignored: event.status is 2, wanted 3\n", ""},
+		{"unknown", good, "lark", `{"id":"8","event":{"status":3}}`, "unknown: not in people uid=8\n", ""},
+		{"failed", good, "lark", `{"event":{"status":3}}`, "failed: uid: nothing at id\n", ""},
+		{"no such source", good, "hr", `{}`, "", "no source hr in "},
+		{"no body", good, "lark", "", "", "usage: "},
+		{"no file", "", "", "", "", "usage: "},
+		{"a file that is not there", filepath.Join(dir, "none"), "", "", "", "open "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			args := []string{"-file", tt.file, "-source", tt.source, "-body", ""}
+			if tt.body != "" {
+				args[5] = write("body.json", tt.body)
+			}
+			var out strings.Builder
+			err := run(args, &out)
+			if out.String() != tt.want {
+				t.Errorf("got %s", out.String())
+			}
+			if (err == nil) != (tt.err == "") || err != nil && !strings.HasPrefix(err.Error(), tt.err) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}

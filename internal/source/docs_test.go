@@ -1,0 +1,222 @@
+package source
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"wedata-unbind/internal/departure"
+)
+
+// docPart is a part of docs/hr-systems.md: its entries, and the command lines to try them.
+type docPart struct {
+	heading  string
+	entries  map[string]map[string]any
+	commands []string
+}
+
+var fence = regexp.MustCompile("(?s)```(json|sh)\n(.*?)```")
+
+// docParts reads the documentation, with keys in place of every …
+func docParts(t testing.TB) []docPart {
+	t.Helper()
+	text, err := os.ReadFile("../../docs/hr-systems.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var parts []docPart
+	for section := range strings.SplitSeq("\n"+string(text), "\n## ") {
+		heading, rest, _ := strings.Cut(section, "\n")
+		part := docPart{heading: heading, entries: map[string]map[string]any{}}
+		for _, block := range fence.FindAllStringSubmatch(rest, -1) {
+			if block[1] == "sh" {
+				part.commands = append(part.commands, block[2])
+				continue
+			}
+			var entries map[string]map[string]any
+			if err := json.Unmarshal([]byte(block[2]), &entries); err != nil {
+				t.Fatalf("%s: %v\n%s", heading, err, block[2])
+			}
+			maps.Copy(part.entries, entries)
+		}
+		for _, entry := range part.entries {
+			fillIn(entry)
+		}
+		parts = append(parts, part)
+	}
+	return parts
+}
+
+const docKey = "a2V5IG9mIHRoZSBkb2N1bWVudGF0aW9u" // as good as base64 as it is as text
+
+func fillIn(entry map[string]any) {
+	for name, value := range map[string]any{
+		"keys": []string{docKey}, "encrypt_key": encryptKey, "verification_token": "VERIFICATION_TOKEN",
+		"token": "callback token", "aes_key": aesKey, "owner_keys": []string{"corp"},
+	} {
+		if _, ok := entry[name]; ok {
+			entry[name] = value
+		}
+	}
+	if entry["scheme"] == "standard-webhooks" {
+		entry["keys"] = []string{"whsec_" + docKey}
+	}
+}
+
+func documented(t testing.TB) map[string]map[string]any {
+	t.Helper()
+	all := map[string]map[string]any{}
+	for _, part := range docParts(t) {
+		maps.Copy(all, part.entries)
+	}
+	return all
+}
+
+func TestDocumentedEntriesHaveNoFaults(t *testing.T) {
+	all := documented(t)
+	secret, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	entries, err := parse(string(secret), departure.Decoder{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, e := range entries {
+		if e.fault != nil {
+			t.Errorf("%s: %v", name, e.fault)
+		}
+	}
+	for _, name := range []string{"lark", "ding", "wecom", "okta", "intranet", "bamboo", "bob", "gusto", "deel", "merge", "hr-topic"} {
+		if _, ok := entries[name]; !ok {
+			t.Errorf("no entry %s is documented", name)
+		}
+	}
+}
+
+// What vendors send, through the entries that the documentation gives for them.
+func TestDocumentedRecipes(t *testing.T) {
+	all := documented(t)
+	for _, tt := range []struct{ source, payload, want string }{
+		{"lark", string(sample(t, "feishu-contact.user.deleted_v3.json")), "left e33ggbyz"},
+		{"lark", string(sample(t, "feishu-corehr.employment.resigned_v1.json")), "failed: uid: nothing at event.object.user_id or event.target_user_id.user_id"},
+		{"lark", strings.Replace(string(sample(t, "feishu-corehr.offboarding.status_updated_v2.json")), `"status": 1`, `"status": 3`, 1), "left e33ggbyz"},
+		{"lark", string(sample(t, "feishu-corehr.offboarding.status_updated_v2.json")), "ignored: event.status is 1, wanted 3"},
+		{"ding", string(sample(t, "dingtalk-user_leave_org-http.json")), "left 015xxxx227"},
+		{"wecom", string(sample(t, "wecom-delete_user-suite.xml")), "left zhangsan"},
+		{"okta", string(sample(t, "okta-event_hook-envelope.json")), `ignored: eventType is "user.session.start", wanted "user.lifecycle.deactivate" or "user.lifecycle.delete.initiated"`},
+		{"okta", `{"data":{"events":[` + string(sample(t, "okta-user.lifecycle.deactivate-logevent.json")) + `]}}`, "left john.doe@example.com"},
+		{"intranet", string(sample(t, "standardwebhooks-example.event.json")), `ignored: type "example.event" is not employee.left`},
+
+		{"bamboo", `{"employees":[{"id":"12345","action":"Updated","timestamp":"2026-01-31T18:42:00+0000","changedFields":["Status"],"fields":{"Status":"Inactive","Work Email":"bryony@example.com"}}]}`, "left bryony@example.com"},
+		{"bamboo", `{"employees":[{"id":"12345","action":"Updated","fields":{"Status":"Inactive"}}]}`, "failed: uid: nothing at fields.Work Email"},
+		{"bamboo", `{"employees":[{"id":"12345","action":"Deleted","fields":{"Status":"Inactive"}}]}`, `ignored: action is "Deleted", wanted "Updated"`},
+		{"bamboo", string(sample(t, "bamboohr-field-based-docs.json")), `ignored: fields.Status is missing, wanted "Inactive"`},
+		{"bamboo", string(sample(t, "bamboohr-employee.updated.json")), "ignored: employees is missing or empty"},
+
+		{"bob", `{"companyId":636192,"type":"employee.left","triggeredBy":"system","triggeredAt":"2026-11-30T10:00:00.000","version":"v2","data":{"employeeId":"3332883804235530894"}}`, "left 3332883804235530894"},
+		{"bob", `{"companyId":636192,"type":"employee.inactivated","data":{"employeeId":"3332883804235530894"}}`, `ignored: type is "employee.inactivated", wanted "employee.left"`},
+		{"bob", "Ping test", `ignored: type is missing, wanted "employee.left"`},
+		{"bob", `{"text":"Ping test"}`, `ignored: type is missing, wanted "employee.left"`},
+
+		{"gusto", string(sample(t, "gusto-employee.termination_cancelled.json")), "left.cancelled bcfc9744-0ab3-4ef3-ab0d-e728255d659c"},
+		{"gusto", strings.Replace(string(sample(t, "gusto-employee.termination_cancelled.json")), "_cancelled", "_effective", 1), "left bcfc9744-0ab3-4ef3-ab0d-e728255d659c"},
+		{"gusto", strings.Replace(string(sample(t, "gusto-employee.termination_cancelled.json")), "termination_cancelled", "terminated", 1), `ignored: event_type is "employee.terminated", wanted "employee.termination_effective" or "employee.terminated_effective"`},
+		{"gusto", string(sample(t, "gusto-verification_token.json")), `ignored: event_type is missing, wanted "employee.termination_effective" or "employee.terminated_effective"`},
+
+		{"deel", `{"data":{"meta":{"event_type":"contract.terminated","event_id":"e","occurred_at":"2026-02-05T15:39:38.070Z"},"resource":[{"contract_id":"c","worker_email":"a@x"},{"worker_email":"b@x"}]},"timestamp":"2026-02-05T15:39:39Z"}`, "left a@x,b@x"},
+		{"deel", `{"data":{"meta":{"event_type":"contract.created"},"resource":[{"worker_email":"a@x"}]}}`, `ignored: data.meta.event_type is "contract.created", wanted "contract.terminated"`},
+		{"deel", `{"data":{"meta":{"event_type":"contract.terminated"},"resource":[{"contract_id":"c"}]}}`, "failed: uid: nothing at data.resource.#.worker_email"},
+
+		{"merge", `{"hook":{"id":"h","event":"Employee.changed"},"linked_account":{"id":"l"},"data":{"id":"d","work_email":"a@x","employment_status":"INACTIVE","termination_date":"2026-11-30T00:00:00Z"}}`, "left a@x at 2026-11-30T00:00:00Z"},
+		{"merge", `{"hook":{"event":"Employee.changed"},"data":{"work_email":"a@x","employment_status":"ACTIVE"}}`, `ignored: data.employment_status is "ACTIVE", wanted "INACTIVE"`},
+
+
+		{"hr-topic", `{"kind":"terminated","worker":{"login":"e1","last_day":"2026-11-30"}}`, "left e1 at 2026-12-01T00:00:00+09:00"},
+		{"com.example.hr", `{"status":"left","id":7}`, "left 7 of wx0123456789abcdef"},
+	} {
+		entry, _ := json.Marshal(all[tt.source])
+		if got := tell(read(t, string(entry), tt.payload)); got != tt.want {
+			t.Errorf("%s: got  %s\nwant %s", tt.source, got, tt.want)
+		}
+	}
+}
+
+// The commands of the documentation, with a curl that sends nothing: what it would have sent is let in, and not with
+// another key.
+func TestDocumentedCommands(t *testing.T) {
+	if _, err := exec.LookPath("openssl"); err != nil {
+		t.Skip("no openssl")
+	}
+	for _, part := range docParts(t) {
+		for _, commands := range part.commands {
+			if !strings.Contains(commands, "$HOOK_URL") && !strings.Contains(commands, "${HOOK_URL}") {
+				continue
+			}
+			t.Run(part.heading, func(t *testing.T) {
+				r, name := sentBy(t, commands, docKey)
+				entry := maps.Clone(part.entries[name])
+				delete(entry, "encrypt_key") // Feishu's command tries the token alone
+				text, _ := json.Marshal(entry)
+				b := newBook(string(text))
+				b.cfg.Now = time.Now
+				d, err := receive(b, r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				reply, err := d.Reply(1, 0)
+				handshake := strings.Contains(string(reply.Body), `"hi"`)
+				if err != nil || !handshake && !strings.HasPrefix(tell(d.Events), "left ") {
+					t.Errorf("got %s, answered %s, %v", tell(d.Events), reply.Body, err)
+				}
+				if strings.Contains(commands, "$KEY") {
+					r, _ := sentBy(t, commands, "YW5vdGhlciBrZXkgdGhhbiB0aGUgb25l")
+					if _, err := receive(b, r); err == nil {
+						t.Error("another key does as well")
+					}
+				}
+			})
+		}
+	}
+}
+
+// sentBy returns the request of the only curl in the commands, and the source that it goes to.
+func sentBy(t *testing.T, commands, key string) (Request, string) {
+	t.Helper()
+	script := `HOOK_URL=https://api.example/hooks/ KEY=` + key + `; curl() { printf '%s\0' "$@"; }` + "\n" + commands
+	out, err := exec.CommandContext(t.Context(), "bash", "-euc", script).Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, script)
+	}
+	r := post(nil)
+	r.Method = http.MethodGet
+	args := slices.Collect(bytes.SplitSeq(bytes.TrimSuffix(out, []byte{0}), []byte{0}))
+	var url string
+	for i := 0; i < len(args); i++ {
+		switch string(args[i]) {
+		case "-d":
+			i++
+			r.Method, r.Body = http.MethodPost, args[i]
+		case "-H":
+			i++
+			name, value, _ := strings.Cut(string(args[i]), ": ")
+			r.Header.Set(name, value)
+		default:
+			url = string(args[i])
+		}
+	}
+	name, ok := strings.CutPrefix(url, "https://api.example/hooks/")
+	if !ok {
+		t.Fatal(fmt.Errorf("sends to %s", url))
+	}
+	return r, name
+}

@@ -1,0 +1,39 @@
+package source
+
+import (
+	"crypto/sha256"
+	"errors"
+	"strings"
+)
+
+// readStandardWebhooks reads the scheme of the Standard Webhooks specification: hmac with everything but the keys decided.
+func readStandardWebhooks(m *members) scheme {
+	signed, _ := parseSigned("{header:webhook-id}.{header:webhook-timestamp}.{body}") // a constant that a test reads
+	return signature{
+		keys:            m.keys(decodeWebhookKey),
+		hash:            sha256.New,
+		encode:          encodings["base64"],
+		header:          "Webhook-Signature",
+		prefix:          "v1,",
+		signed:          signed,
+		timestampHeader: "Webhook-Timestamp",
+		tolerance:       defaultTolerance,
+		idHeader:        "Webhook-Id",
+	}
+}
+
+// decodeWebhookKey reads whsec_ and base64 of 24 to 64 bytes (Standard Webhooks, "Signature scheme").
+func decodeWebhookKey(s string) ([]byte, error) {
+	encoded, ok := strings.CutPrefix(s, "whsec_")
+	if !ok {
+		return nil, errors.New("does not start with whsec_")
+	}
+	key, err := decodeBase64(encoded)
+	if err != nil {
+		return nil, err
+	}
+	if len(key) < 24 || len(key) > 64 {
+		return nil, errors.New("is not the base64 of 24 to 64 bytes")
+	}
+	return key, nil
+}
