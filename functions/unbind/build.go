@@ -14,6 +14,7 @@ import (
 	"wedata-unbind/internal/later"
 	"wedata-unbind/internal/offboard"
 	"wedata-unbind/internal/secrets"
+	"wedata-unbind/internal/source"
 	"wedata-unbind/internal/token"
 	"wedata-unbind/internal/wedata"
 )
@@ -29,18 +30,19 @@ func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, 
 		return nil, err
 	}
 	cache := secrets.New(secretsmanager.NewFromConfig(aws), secrets.Config{})
-	service, err := offboard.New(offboard.Config{
-		API:    api,
-		Tokens: token.New(cache, cfg.secretID),
-		Trust:  cfg.trust,
-	})
+	tokens := token.New(cache, cfg.secretID)
+	decoder := departure.Decoder{Zone: cfg.zone}
+	service, err := offboard.New(offboard.Config{API: api, Tokens: tokens, Trust: cfg.trust})
 	if err != nil {
 		return nil, err
 	}
 	return events.New(events.Config{
 		Offboard: service,
 		Queue:    later.NewQueue(sqs.NewFromConfig(aws), cfg.queueURL, cfg.deadLetterQueueURL),
-		Decoder:  departure.Decoder{Zone: cfg.zone},
-		Log:      log,
+		Sources: source.New(source.Config{
+			Secrets: cache, SecretID: cfg.sourcesSecretID, Decoder: decoder, Indexed: tokens.Indexed,
+		}),
+		Decoder: decoder,
+		Log:     log,
 	})
 }

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/url"
 	"time"
 
+	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/wedata"
 )
 
@@ -14,6 +16,7 @@ type config struct {
 	secretID           string
 	wedata             wedata.Config
 	trust              bool
+	sourcesSecretID    string
 	queueURL           string
 	deadLetterQueueURL string
 	zone               *time.Location
@@ -25,6 +28,7 @@ func readConfig(getenv func(string) string) (config, error) {
 	cfg := config{
 		secretID:           getenv("WEDATA_SECRET_ID"),
 		wedata:             wedata.Config{BaseURL: getenv("WEDATA_BASE_URL")},
+		sourcesSecretID:    getenv("UNBIND_SOURCES_SECRET_ID"),
 		queueURL:           getenv("UNBIND_QUEUE_URL"),
 		deadLetterQueueURL: getenv("UNBIND_DEAD_LETTER_QUEUE_URL"),
 	}
@@ -56,21 +60,8 @@ func readConfig(getenv func(string) string) (config, error) {
 		}
 	}
 	var err error
-	if cfg.zone, err = parseOffset(getenv("UNBIND_UTC_OFFSET")); err != nil {
+	if cfg.zone, err = departure.ParseOffset(cmp.Or(getenv("UNBIND_UTC_OFFSET"), "+08:00")); err != nil {
 		fault("UNBIND_UTC_OFFSET", "%w", err)
 	}
 	return cfg, errors.Join(faults...)
-}
-
-// parseOffset reads an offset such as +08:00, which is the default: Beijing's.
-func parseOffset(s string) (*time.Location, error) {
-	if s == "" {
-		s = "+08:00"
-	}
-	t, err := time.Parse("-07:00", s)
-	if err != nil {
-		return nil, fmt.Errorf("%q, wanted an offset such as +08:00", s)
-	}
-	_, seconds := t.Zone()
-	return time.FixedZone("UTC"+s, seconds), nil
 }

@@ -25,6 +25,7 @@ import (
 	"wedata-unbind/internal/later"
 	"wedata-unbind/internal/offboard"
 	"wedata-unbind/internal/secrets"
+	"wedata-unbind/internal/source"
 	"wedata-unbind/internal/token"
 	"wedata-unbind/internal/wedata"
 	"wedata-unbind/internal/wedata/wedatatest"
@@ -33,6 +34,7 @@ import (
 const (
 	shop      = "wx0123456789abcdef"
 	secretID  = "wedata/token"
+	sourcesID = "wedata/sources"
 	requestID = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
 )
 
@@ -51,7 +53,7 @@ type bench struct {
 type options struct {
 	wechat  wedatatest.Options
 	noQueue bool
-	config  func(*events.Config)
+	sources string // the sources' secret, "" for none
 }
 
 func newBench(t *testing.T, o options) *bench {
@@ -82,7 +84,8 @@ func newBench(t *testing.T, o options) *bench {
 	cache := secrets.New(secretsmanager.New(secretsmanager.Options{
 		Region: lambdatest.Region, BaseEndpoint: &awsServer.URL, Credentials: keys, RetryMaxAttempts: 1,
 	}), secrets.Config{})
-	service, err := offboard.New(offboard.Config{API: client, Tokens: token.New(cache, secretID), Backoff: time.Microsecond})
+	tokens := token.New(cache, secretID)
+	service, err := offboard.New(offboard.Config{API: client, Tokens: tokens, Backoff: time.Microsecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,16 +95,18 @@ func newBench(t *testing.T, o options) *bench {
 	if o.noQueue {
 		queue = later.NewQueue(nil, "", "")
 	}
-	cfg := events.Config{
+	sources := source.Config{Secrets: cache, Indexed: tokens.Indexed, Decoder: departure.Decoder{Zone: time.FixedZone("UTC+08:00", 8*60*60)}}
+	if o.sources != "" {
+		sources.SecretID = sourcesID
+		b.secrets.Put(sourcesID, o.sources)
+	}
+	if b.Handler, err = events.New(events.Config{
 		Offboard: service,
 		Queue:    queue,
-		Decoder:  departure.Decoder{Zone: time.FixedZone("UTC+08:00", 8*60*60)},
+		Sources:  source.New(sources),
+		Decoder:  sources.Decoder,
 		Log:      slog.New(slog.NewJSONHandler(b.log, nil)),
-	}
-	if o.config != nil {
-		o.config(&cfg)
-	}
-	if b.Handler, err = events.New(cfg); err != nil {
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return b

@@ -5,7 +5,6 @@ package events
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -14,12 +13,14 @@ import (
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/later"
 	"wedata-unbind/internal/offboard"
+	"wedata-unbind/internal/source"
 )
 
 // Config is what a [Handler] is made of. All of it is required but Now.
 type Config struct {
 	Offboard *offboard.Service
 	Queue    *later.Queue
+	Sources  *source.Book
 	Decoder  departure.Decoder
 	Log      *slog.Logger
 	// Now is the clock. Default time.Now.
@@ -31,8 +32,8 @@ type Handler struct{ cfg Config }
 
 // New returns a Handler.
 func New(cfg Config) (*Handler, error) {
-	if cfg.Offboard == nil || cfg.Queue == nil || cfg.Log == nil {
-		return nil, errors.New("events: Offboard, Queue and Log are required")
+	if cfg.Offboard == nil || cfg.Queue == nil || cfg.Sources == nil || cfg.Log == nil {
+		return nil, errors.New("events: Offboard, Queue, Sources and Log are required")
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -74,13 +75,22 @@ func (h *Handler) carryOut(ctx context.Context, trigger string, events []departu
 	return h.finish(ctx, trigger, outcomes)
 }
 
-// read reads a payload that came in an envelope from a named source. One that cannot be read is a refused event.
-func (h *Handler) read(_ context.Context, what string, payload []byte, envelope departure.Meta) []departure.Event {
-	event, err := h.cfg.Decoder.Decode(payload, envelope)
+// read reads a payload that came in an envelope from a named source. One that cannot be read is an event with a verdict.
+func (h *Handler) read(ctx context.Context, what string, payload []byte, envelope departure.Meta) []departure.Event {
+	events, err := h.cfg.Sources.Read(ctx, envelope.Source, payload, envelope)
 	if err != nil {
-		event = departure.Refuse(envelope, fmt.Errorf("%s: %w", what, err))
+		events = []departure.Event{departure.Refuse(envelope, err)}
+		var passing interface{ Temporary() bool }
+		if errors.As(err, &passing) && passing.Temporary() {
+			events[0].Verdict = departure.Retry
+		}
 	}
-	return []departure.Event{event}
+	for i := range events {
+		if events[i].Verdict == departure.Failed {
+			events[i].Reason = what + ": " + events[i].Reason
+		}
+	}
+	return events
 }
 
 // work does what is asked with events, and leaves time for the reply and the queue.

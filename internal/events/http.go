@@ -5,21 +5,14 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 
 	awsevents "github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambdacontext"
-)
 
-// httpRequest is a request of any of the front ends: REST API, HTTP API or function URL.
-type httpRequest struct {
-	method, path string
-	query        url.Values
-	header       http.Header
-	body         []byte
-}
+	"wedata-unbind/internal/source"
+)
 
 // httpReply is a reply as REST APIs (payload format 1.0), HTTP APIs and function URLs (2.0) all read it.
 type httpReply struct {
@@ -38,12 +31,12 @@ func (h *Handler) httpV1(ctx context.Context, raw []byte) ([]byte, error) {
 	if err != nil {
 		return marshal(h.problem(ctx, http.StatusBadRequest, err))
 	}
-	return marshal(h.serve(ctx, httpRequest{
-		method: event.HTTPMethod,
-		path:   event.Path,
-		query:  multiple(event.MultiValueQueryStringParameters, event.QueryStringParameters),
-		header: canonical(multiple(event.MultiValueHeaders, event.Headers)),
-		body:   body,
+	return marshal(h.serve(ctx, source.Request{
+		Method: event.HTTPMethod,
+		Path:   event.Path,
+		Query:  multiple(event.MultiValueQueryStringParameters, event.QueryStringParameters),
+		Header: canonical(multiple(event.MultiValueHeaders, event.Headers)),
+		Body:   body,
 	}))
 }
 
@@ -62,33 +55,45 @@ func (h *Handler) httpV2(ctx context.Context, raw []byte) ([]byte, error) {
 	if err != nil {
 		return marshal(h.problem(ctx, http.StatusBadRequest, fmt.Errorf("query string: %w", err)))
 	}
-	return marshal(h.serve(ctx, httpRequest{
-		method: event.RequestContext.HTTP.Method,
-		path:   event.RawPath,
-		query:  query,
-		header: canonical(multiple(nil, event.Headers)),
-		body:   body,
+	return marshal(h.serve(ctx, source.Request{
+		Method: event.RequestContext.HTTP.Method,
+		Path:   event.RawPath,
+		Query:  query,
+		Header: canonical(multiple(nil, event.Headers)),
+		Body:   body,
 	}))
-}
-
-// serve answers a request. There are no sources that could send one, so there is nothing to be found on any path.
-func (h *Handler) serve(ctx context.Context, r httpRequest) httpReply {
-	return h.problem(ctx, http.StatusNotFound, fmt.Errorf("no source may send %s %s: there are none", r.method, r.path))
 }
 
 // problem is the reply to a request that is refused (RFC 9457). It tells a stranger nothing but the status and the
 // request id, by which the reason is found in the log.
 func (h *Handler) problem(ctx context.Context, status int, reason error) httpReply {
-	h.cfg.Log.LogAttrs(ctx, slog.LevelWarn, "request refused", slog.Int("http_status", status), slog.String("reason", reason.Error()))
+	headers := map[string]string{"Content-Type": "application/problem+json"}
+	log := h.cfg.Log.With("http_status", status, "reason", reason.Error())
+	switch status {
+	case http.StatusUnauthorized:
+		log.WarnContext(ctx, "signature refused")
+	case http.StatusServiceUnavailable:
+		log.ErrorContext(ctx, "request not served")
+		headers["Retry-After"] = "30"
+	default:
+		log.WarnContext(ctx, "request refused")
+	}
+	if status == http.StatusMethodNotAllowed {
+		headers["Allow"] = "GET, POST"
+	}
 	problem := map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status}
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
 		problem["instance"] = lc.AwsRequestID
 	}
-	body, err := marshal(problem)
+	return jsonReply(status, headers, problem)
+}
+
+func jsonReply(status int, headers map[string]string, body any) httpReply {
+	text, err := marshal(body)
 	if err != nil {
-		h.cfg.Log.ErrorContext(ctx, "problem", "reason", err.Error())
+		return httpReply{StatusCode: http.StatusInternalServerError}
 	}
-	return httpReply{status, map[string]string{"Content-Type": "application/problem+json"}, string(body)}
+	return httpReply{status, headers, string(text)}
 }
 
 func decodeBody(body string, isBase64 bool) ([]byte, error) {

@@ -26,7 +26,7 @@ func TestEverythingThatMayLieInTheQueueIsRead(t *testing.T) {
 		{"a destination record around a dry run", destinationRecord(t, `{"dry_run":true,"uid":"E1001"}`), "ignored"},
 		{"an event of another type", `{"type":"employee.joined","data":{"uid":"E1001"}}`, "ignored"},
 		{"text", "Message Body", "sqs message: event: not JSON: invalid character 'M' looking for beginning of value"},
-		{"the documented SNS envelope, whose message is text", documented(t, "sns-envelope-nonraw.json"), "sns message: not JSON: invalid character 'M' looking for beginning of value"},
+		{"the documented SNS envelope, whose message is text", documented(t, "sns-envelope-nonraw.json"), "sns message: not JSON that can be trusted: invalid character 'M' looking for beginning of value"},
 		{"an action", `{"action":"list"}`, "sqs message: dry_run and action are for direct invocations only: nobody would hear the answer"},
 		{"a dry run", `{"dry_run":true,"uid":"E1001"}`, "sqs message: dry_run and action are for direct invocations only: nobody would hear the answer"},
 		{"a destination record around another one", destinationRecord(t, destinationRecord(t, `{"uid":"E1001"}`)), "sqs message: destination record: it wraps another one"},

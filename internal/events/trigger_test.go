@@ -16,7 +16,7 @@ func TestEveryTriggerIsToldByItsStructure(t *testing.T) {
 		trigger     string
 		want        string // of the reply or the error
 	}{
-		{"SNS, as documented: the message is no JSON", documented(t, "sns-event.json"), "sns", "nothing unbound: sns message: not JSON: invalid character 'H'"},
+		{"SNS, as documented: the message is no JSON", documented(t, "sns-event.json"), "sns", "nothing unbound: sns message: not JSON that can be trusted: invalid character 'H'"},
 		{"an SNS envelope, invoked directly", documented(t, "sns-envelope-nonraw.json"), "direct", "nothing unbound: SNS envelope is not carried out here"},
 		{"EventBridge, as documented: another detail-type", documented(t, "eventbridge-autoscaling.json"), "eventbridge", `{"outcomes":[{"status":"ignored","detail":"type \"ec2.instance.terminate.successful\" is not employee.left"}]}`},
 		{"HTTP API, as documented", documented(t, "apigw-v2-request-no-authorizer.json"), "", `{"statusCode":404,`},

@@ -109,7 +109,7 @@ func (s *Service) each(ctx context.Context, events []departure.Event, do func(*m
 // plan returns the outcomes an event will have. Those without a status are to be carried out.
 func (s *Service) plan(event departure.Event, merchants func() ([]string, error)) []Outcome {
 	if event.Verdict != "" {
-		return []Outcome{verdict(event, Status(event.Verdict), event.Reason)}
+		return []Outcome{Decided(event)}
 	}
 	appids := event.Merchants
 	if len(appids) == 0 {
@@ -121,7 +121,7 @@ func (s *Service) plan(event departure.Event, merchants func() ([]string, error)
 	}
 	departures, err := event.Departures(appids)
 	if err != nil {
-		return []Outcome{verdict(event, Failed, err.Error())}
+		return []Outcome{Decided(departure.Refuse(event.Meta, err))}
 	}
 	outcomes := make([]Outcome, len(departures))
 	for i, d := range departures {
@@ -141,9 +141,9 @@ func (s *Service) tooEarly(d departure.Departure) string {
 	return ""
 }
 
-// verdict is the one outcome of an event that names nobody, or nobody in particular.
-func verdict(event departure.Event, status Status, detail string) Outcome {
-	o := Outcome{Departure: departure.Departure{Meta: event.Meta}, Status: status, Detail: detail}
+// Decided returns the one outcome of an event that has a verdict.
+func Decided(event departure.Event) Outcome {
+	o := Outcome{Departure: departure.Departure{Meta: event.Meta}, Status: Status(event.Verdict), Detail: event.Reason}
 	if len(event.UIDs) == 1 {
 		o.UID = event.UIDs[0]
 	}

@@ -50,6 +50,12 @@ func (s *Store) Merchants(ctx context.Context) ([]string, error) {
 	return f.merchants(), nil
 }
 
+// Indexed tells whether the secret is an index of merchants, rather than the token of one. It errs like Merchants.
+func (s *Store) Indexed(ctx context.Context) (bool, error) {
+	_, f, err := s.root(s.secrets.Get(ctx, s.id))
+	return f.index != nil, err
+}
+
 // Token returns the token of a merchant. It errs where a secret on the way to it cannot be read or used, or where the
 // merchant is unknown; what is wrong with one merchant's entry does not hurt the others. An error that may pass has a method
 // Temporary that returns true; for all others somebody must act, and the error says what to do.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -13,8 +14,14 @@ import (
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
+// sources are who may send events by HTTP. Their keys open nothing but this desk.
+//
+//go:embed sources.json
+var sources string
+
 const (
 	secretID       = "wedata/token"
+	sourcesID      = "wedata/sources"
 	firstMerchant  = "wx0123456789abcdef"
 	secondMerchant = "wxfedcba9876543210"
 
@@ -103,6 +110,7 @@ func newStage(o options) *stage {
 	s.tokens = []string{s.wechat.Rotate(firstMerchant), s.wechat.Rotate(secondMerchant)}
 	s.secret = secretText(o.secret, s.tokens)
 	s.aws.Secrets.Put(secretID, s.secret)
+	s.aws.Secrets.Put(sourcesID, sources)
 	s.wechat.Fail(o.faults...)
 
 	s.calls = &recorder{queues: map[string]string{s.queue.URL: s.queue.Name, s.dead.URL: s.dead.Name}}
@@ -141,6 +149,7 @@ func (s *stage) env(url string) map[string]string {
 	return map[string]string{
 		"WEDATA_SECRET_ID":             secretID,
 		"WEDATA_BASE_URL":              url,
+		"UNBIND_SOURCES_SECRET_ID":     sourcesID,
 		"UNBIND_QUEUE_URL":             s.queue.URL,
 		"UNBIND_DEAD_LETTER_QUEUE_URL": s.dead.URL,
 		"AWS_ENDPOINT_URL":             url,

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"wedata-unbind/internal/offboard"
+	"wedata-unbind/internal/wedata/wedatatest"
+)
+
+// The README and the pages in docs are a promise: what they show is sent, and what they name is there.
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// section returns the text under a heading of the README.
+func section(t *testing.T, heading string) string {
+	t.Helper()
+	return sectionOf(t, filepath.Join("..", "..", "README.md"), heading)
+}
+
+// sectionOf returns the text under a heading of the second level.
+func sectionOf(t *testing.T, page, heading string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(read(t, page), "\n## "+heading+"\n")
+	if !found {
+		t.Fatalf("%s has no section %s", page, heading)
+	}
+	text, _, _ := strings.Cut(rest, "\n## ")
+	return text
+}
+
+// examples returns the JSON shown in a text.
+func examples(t *testing.T, text string) []string {
+	t.Helper()
+	var found []string
+	for _, match := range regexp.MustCompile("(?s)```json\n(.*?)\n```").FindAllStringSubmatch(text, -1) {
+		found = append(found, match[1])
+	}
+	if len(found) == 0 {
+		t.Fatal("no examples")
+	}
+	return found
+}
+
+// firstColumn returns the words in code type in the first column of the tables of a text.
+func firstColumn(text string) []string {
+	var names []string
+	for line := range strings.Lines(text) {
+		if cells := strings.Split(line, "|"); len(cells) > 2 {
+			for _, match := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[1], -1) {
+				names = append(names, match[1])
+			}
+		}
+	}
+	return names
+}
+
+func TestREADMEEventsAreCarriedOut(t *testing.T) {
+	shown := section(t, "What comes out")
+	for _, event := range examples(t, section(t, "What comes in")) {
+		t.Run(event, func(t *testing.T) {
+			w := newWorld(t, wedatatest.Options{})
+			w.putToken()
+			reply := invoke(t, w.start(t), event)
+			if reply.Err() != nil {
+				t.Fatal(reply.Err())
+			}
+			if event == `{"uid":"E1001"}` && string(reply.Payload) != examples(t, shown)[0] {
+				t.Errorf("the reply is %s", reply.Payload)
+			}
+		})
+	}
+}
+
+func TestREADMESecretsAreRead(t *testing.T) {
+	forms := examples(t, section(t, "The secret"))
+	for _, form := range forms {
+		t.Run(form, func(t *testing.T) {
+			w := newWorld(t, wedatatest.Options{})
+			other := w.wechat.Rotate("wxfedcba9876543210")
+			w.aws.Secrets.Put("wedata/wxfedcba9876543210", other)
+			w.aws.Secrets.Put(secretID, strings.ReplaceAll(form, "…", w.wechat.Rotate(shop)))
+			reply := invoke(t, w.start(t), `{"dry_run":true,"uid":"E1001"}`)
+			if want := strings.Count(form, `"wx`); reply.Err() != nil || strings.Count(string(reply.Payload), `"status"`) != want {
+				t.Errorf("got %s, %v, want %d outcomes", reply.Payload, reply.Err(), want)
+			}
+		})
+	}
+}
+
+func TestREADMEStatusesAreAllThereAre(t *testing.T) {
+	want := []string{}
+	for _, s := range []offboard.Status{
+		offboard.Unbound, offboard.Unknown, offboard.Queued, offboard.WouldUnbind, offboard.Ignored, offboard.Retry, offboard.Failed,
+	} {
+		want = append(want, string(s))
+	}
+	if got := firstColumn(section(t, "What comes out")); !slices.Equal(got, want) {
+		t.Errorf("the README has %v, want %v", got, want)
+	}
+}
+
+func TestREADMEEnvironmentIsWhatIsRead(t *testing.T) {
+	var read []string
+	_, _ = readConfig(func(name string) string {
+		read = append(read, name)
+		return ""
+	})
+	slices.Sort(read)
+	named := firstColumn(section(t, "The environment of the function"))
+	slices.Sort(named)
+	if !slices.Equal(named, slices.Compact(read)) {
+		t.Errorf("the README names %v, and the function reads %v", named, read)
+	}
+}
+
+func TestDocumentsPointAtWhatIsThere(t *testing.T) {
+	root := filepath.Join("..", "..")
+	makefile := read(t, filepath.Join(root, "Makefile"))
+	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range append(pages, filepath.Join(root, "README.md")) {
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			text := read(t, page)
+			for _, match := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(text, -1) {
+				if _, err := os.Stat(filepath.Join(filepath.Dir(page), match[1])); err != nil && !strings.Contains(match[1], "://") {
+					t.Error(err)
+				}
+			}
+			for _, match := range regexp.MustCompile("(?m)(?:^ *|`)make ([a-z0-9-]+)(?: EVENT=([^`\\s]+))?").FindAllStringSubmatch(text, -1) {
+				if !regexp.MustCompile(`(?m)^` + match[1] + `:`).MatchString(makefile) {
+					t.Errorf("make %s: there is no such target", match[1])
+				}
+				if match[2] != "" {
+					if _, err := os.Stat(filepath.Join(root, match[2])); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestEveryAlarmIsExplained(t *testing.T) {
+	var alarms []string
+	template := read(t, filepath.Join("..", "..", "template.yaml"))
+	for _, match := range regexp.MustCompile(`(?m)^  (\w+):\n    Type: AWS::CloudWatch::Alarm`).FindAllStringSubmatch(template, -1) {
+		alarms = append(alarms, match[1])
+	}
+	explained := firstColumn(sectionOf(t, filepath.Join("..", "..", "docs", "operations.md"), "Alarms"))
+	if !slices.Equal(explained, alarms) {
+		t.Errorf("the page explains %v, and the template has %v", explained, alarms)
+	}
+}
