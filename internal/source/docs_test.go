@@ -96,7 +96,7 @@ func TestDocumentedEntriesHaveNoFaults(t *testing.T) {
 			t.Errorf("%s: %v", name, e.fault)
 		}
 	}
-	for _, name := range []string{"lark", "ding", "wecom", "okta", "intranet", "bamboo", "bob", "gusto", "deel", "merge", "hr-topic"} {
+	for _, name := range []string{"lark", "ding", "wecom", "okta", "intranet", "bamboo", "bob", "gusto", "deel", "merge", "finch", "hr-topic"} {
 		if _, ok := entries[name]; !ok {
 			t.Errorf("no entry %s is documented", name)
 		}
@@ -140,6 +140,9 @@ func TestDocumentedRecipes(t *testing.T) {
 		{"merge", `{"hook":{"id":"h","event":"Employee.changed"},"linked_account":{"id":"l"},"data":{"id":"d","work_email":"a@x","employment_status":"INACTIVE","termination_date":"2026-11-30T00:00:00Z"}}`, "left a@x at 2026-11-30T00:00:00Z"},
 		{"merge", `{"hook":{"event":"Employee.changed"},"data":{"work_email":"a@x","employment_status":"ACTIVE"}}`, `ignored: data.employment_status is "ACTIVE", wanted "INACTIVE"`},
 
+		{"finch", `{"connection_id":"c","event_type":"directory.deleted","data":{"individual_id":"b2338cfb-472f-4f72-9faa-e028c083144a"}}`, "left E1001"},
+		{"finch", `{"connection_id":"c","event_type":"directory.deleted","data":{"individual_id":"5d0b279e-8cb4-4b5f-8bbd-a2e0ee6f6c3f"}}`, "unknown: not in people 5d0b279e-8cb4-4b5f-8bbd-a2e0ee6f6c3f"},
+		{"finch", `{"event_type":"account.updated","data":{"status":"connected"}}`, `ignored: event_type is "account.updated", wanted "directory.deleted"`},
 
 		{"hr-topic", `{"kind":"terminated","worker":{"login":"e1","last_day":"2026-11-30"}}`, "left e1 at 2026-12-01T00:00:00+09:00"},
 		{"com.example.hr", `{"status":"left","id":7}`, "left 7 of wx0123456789abcdef"},
