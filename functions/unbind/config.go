@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 	"time"
 
 	"wedata-unbind/internal/departure"
@@ -36,7 +37,7 @@ func readConfig(getenv func(string) string) (config, error) {
 	fault := func(name, format string, args ...any) {
 		faults = append(faults, fmt.Errorf(name+": "+format, args...))
 	}
-	if cfg.secretID == "" {
+	if strings.TrimSpace(cfg.secretID) == "" {
 		fault("WEDATA_SECRET_ID", "missing: the name or ARN of the secret with the authorizer_access_token")
 	}
 	if _, err := wedata.New(cfg.wedata); err != nil {
@@ -52,14 +53,17 @@ func readConfig(getenv func(string) string) (config, error) {
 	for name, value := range map[string]string{
 		"UNBIND_QUEUE_URL":             cfg.queueURL,
 		"UNBIND_DEAD_LETTER_QUEUE_URL": cfg.deadLetterQueueURL,
-		"HTTPS_PROXY":                  getenv("HTTPS_PROXY"),
 	} {
 		if u, err := url.Parse(value); value != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
-			// The value may hold a proxy's password.
 			fault(name, "not a URL that starts with https:// or http://")
 		}
 	}
-	var err error
+	// net/http goes without a proxy that it cannot read. It takes a bare host:port too. The value may hold a password.
+	proxy := getenv("HTTPS_PROXY")
+	_, err := url.Parse(proxy)
+	if _, bareErr := url.Parse("http://" + proxy); err != nil && bareErr != nil {
+		fault("HTTPS_PROXY", "not the address of a proxy, such as http://proxy.example:3128")
+	}
 	if cfg.zone, err = departure.ParseOffset(cmp.Or(getenv("UNBIND_UTC_OFFSET"), "+08:00")); err != nil {
 		fault("UNBIND_UTC_OFFSET", "%w", err)
 	}

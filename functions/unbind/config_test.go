@@ -40,6 +40,14 @@ func TestTheEnvironmentIsRead(t *testing.T) {
 	}
 }
 
+func TestAProxyIsWrittenAsEverywhere(t *testing.T) {
+	for _, proxy := range []string{"10.0.0.1:3128", "proxy.example:3128", "socks5://proxy.example:1080", "https://proxy.example"} {
+		if _, err := readConfig(env(map[string]string{"WEDATA_SECRET_ID": "wedata/token", "HTTPS_PROXY": proxy})); err != nil {
+			t.Errorf("%s: %v", proxy, err)
+		}
+	}
+}
+
 func TestAllFaultsOfTheEnvironmentAreNamedAtOnce(t *testing.T) {
 	_, err := readConfig(env(map[string]string{
 		"WEDATA_BASE_URL":              "http://api.weixin.qq.com",
@@ -47,7 +55,7 @@ func TestAllFaultsOfTheEnvironmentAreNamedAtOnce(t *testing.T) {
 		"UNBIND_QUEUE_URL":             "unbind",
 		"UNBIND_DEAD_LETTER_QUEUE_URL": "arn:aws:sqs:us-east-1:123456789012:dead",
 		"UNBIND_UTC_OFFSET":            "8",
-		"HTTPS_PROXY":                  "user:swordfish@proxy.example",
+		"HTTPS_PROXY":                  "http://user:swordfish@%zz",
 	}))
 	if err == nil {
 		t.Fatal("accepted")
@@ -55,7 +63,7 @@ func TestAllFaultsOfTheEnvironmentAreNamedAtOnce(t *testing.T) {
 	for _, want := range []string{
 		"WEDATA_SECRET_ID: missing", "WEDATA_BASE_URL: wedata: base URL must begin with https",
 		`WEDATA_VERIFY: "no", wanted true or false`, "UNBIND_QUEUE_URL: not a URL", "UNBIND_DEAD_LETTER_QUEUE_URL: not a URL",
-		"UNBIND_UTC_OFFSET: is not an offset such as +08:00", "HTTPS_PROXY: not a URL",
+		"UNBIND_UTC_OFFSET: is not an offset such as +08:00", "HTTPS_PROXY: not the address of a proxy",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in:\n%v", want, err)

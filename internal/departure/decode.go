@@ -46,11 +46,19 @@ func (d Decoder) DecodeObject(members map[string]json.RawMessage, envelope Meta)
 
 func (d Decoder) canonical(members map[string]json.RawMessage, data json.RawMessage, envelope Meta) (Event, error) {
 	meta, err := readMeta(members, envelope)
-	if err != nil {
+	switch {
+	case meta.Type == "":
+		return Event{}, fmt.Errorf("type: %s where a string is expected", Kind(members["type"]))
+	case meta.ignored():
+		return ignored(meta), nil // whatever else is odd about an event that asks for nothing
+	case err != nil:
 		return Event{}, err
 	}
-	if meta.Type != TypeLeft && meta.Type != TypeCancelled {
-		return ignored(meta), nil
+	// Whoever writes these wants nobody unbound, and has not got the bare form to say so in.
+	for _, name := range []string{"dry_run", "action"} {
+		if _, ok := members[name]; ok {
+			return Event{}, fmt.Errorf(`%s goes with the bare form of a direct invocation only, such as {"dry_run":true,"uid":"E1001"}`, name)
+		}
 	}
 	inner, err := Object(data)
 	if err != nil {
@@ -62,8 +70,7 @@ func (d Decoder) canonical(members map[string]json.RawMessage, data json.RawMess
 // event reads the data. In the bare form (strict) a member that is not known is an error, since an event of another kind
 // that happens to have a uid must never unbind anybody.
 func (d Decoder) event(data map[string]json.RawMessage, meta Meta, strict bool) (Event, error) {
-	meta.Type = withoutPrefix(meta.Type)
-	if meta.Type != TypeLeft && meta.Type != TypeCancelled {
+	if meta.Type = withoutPrefix(meta.Type); meta.ignored() {
 		return ignored(meta), nil
 	}
 	event := Event{Meta: meta}
@@ -85,20 +92,24 @@ func (d Decoder) event(data map[string]json.RawMessage, meta Meta, strict bool) 
 	return event, event.Check()
 }
 
+func (m Meta) ignored() bool { return m.Type != TypeLeft && m.Type != TypeCancelled }
+
 func ignored(meta Meta) Event {
 	return Event{Meta: meta, Verdict: Ignored, Reason: fmt.Sprintf("type %s is not %s", Quote(meta.Type), TypeLeft)}
 }
 
 // readMeta reads the members of a CloudEvents event around its data. A Standard Webhooks payload calls the time timestamp.
+// Beside the error it returns what could be read: the type, "" where there is none, comes first.
 func readMeta(members map[string]json.RawMessage, envelope Meta) (Meta, error) {
 	meta := envelope
+	meta.Type = ""
 	for _, m := range []struct {
 		name string
 		to   *string
 	}{{"type", &meta.Type}, {"id", &meta.ID}, {"source", &meta.Source}} {
 		s, err := readString(members, m.name)
 		if err != nil {
-			return Meta{}, err
+			return meta, err
 		}
 		if s != "" {
 			*m.to = clip(s, maxUIDBytes)
@@ -108,14 +119,16 @@ func readMeta(members map[string]json.RawMessage, envelope Meta) (Meta, error) {
 	for _, name := range []string{"timestamp", "time"} {
 		s, err := readString(members, name)
 		if err != nil {
-			return Meta{}, err
+			return meta, err
 		}
 		if s == "" {
 			continue
 		}
-		if meta.Time, err = time.Parse(time.RFC3339, s); err != nil {
-			return Meta{}, fmt.Errorf("%s: not an RFC 3339 time such as 2026-11-23T01:00:00Z", name)
+		at, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			return meta, fmt.Errorf("%s: not an RFC 3339 time such as 2026-11-23T01:00:00Z", name)
 		}
+		meta.Time = at
 	}
 	return meta, nil
 }

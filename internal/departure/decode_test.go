@@ -105,6 +105,14 @@ func TestDecodeReadsEveryFormOfAPayload(t *testing.T) {
 			},
 		},
 		{
+			name:     "nor does anything else matter about it",
+			payload:  `{"type":"user.created","id":7,"timestamp":1763859600,"dry_run":true,"data":{"uid":"E1001"}}`,
+			envelope: envelope,
+			want: departure.Event{
+				Meta: withType(left, "user.created"), Verdict: departure.Ignored, Reason: `type "user.created" is not employee.left`,
+			},
+		},
+		{
 			name:     "a type that only ends alike is another type",
 			payload:  `{"type":"unemployee.left","data":{"uid":"E1001"}}`,
 			envelope: envelope,
@@ -168,6 +176,9 @@ func TestDecodeRefusesWhatIsNoDeparture(t *testing.T) {
 		{"a type without data", `{"type":"employee.left","uid":"E1"}`, `unknown member "type"`},
 		{"data that is a list", `{"type":"employee.left","data":["E1"]}`, "data: a list where a JSON object is expected"},
 		{"data without a uid", `{"type":"employee.left","data":{}}`, "uid: missing"},
+		{"a type that is null", `{"type":null,"data":{"uid":"E1"}}`, "type: null where a string is expected"},
+		{"a dry run of the canonical event", `{"type":"employee.left","dry_run":true,"data":{"uid":"E1"}}`, "dry_run goes with the bare form"},
+		{"an action beside the canonical event", `{"type":"employee.left","action":"list","data":{"uid":"E1"}}`, "action goes with the bare form"},
 		{"a type that is a number", `{"type":1,"data":{"uid":"E1"}}`, "type: a number where a string is expected"},
 		{"an id that is a number", `{"type":"employee.left","id":1,"data":{"uid":"E1"}}`, "id: a number where a string is expected"},
 		{"a time that is none", `{"type":"employee.left","time":"yesterday","data":{"uid":"E1"}}`, "time: not an RFC 3339 time"},
@@ -197,6 +208,14 @@ func TestDecodeRefusesWhatIsNoDeparture(t *testing.T) {
 				t.Errorf("an error of %d bytes", len(err.Error()))
 			}
 		})
+	}
+}
+
+func TestAStrangersIdIsCut(t *testing.T) {
+	long := strings.Repeat("张", 200)
+	got, err := departure.Decoder{}.Decode([]byte(`{"type":"employee.left","id":"`+long+`","data":{"uid":"E1"}}`), departure.Meta{})
+	if err != nil || got.ID != long[:255] {
+		t.Errorf("got %d bytes, %v", len(got.ID), err)
 	}
 }
 

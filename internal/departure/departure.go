@@ -145,10 +145,15 @@ func (e Event) MarshalJSON() ([]byte, error) {
 		SpecVersion: "1.0", Source: e.Source, ID: e.ID, Type: e.Type, Time: orNil(e.Time),
 		Data: data{UID: oneOrMany(e.UIDs), Merchant: oneOrMany(e.Merchants), EffectiveAt: orNil(e.EffectiveAt)},
 	}
+	return Marshal(event)
+}
+
+// Marshal is json.Marshal with <, > and & as they are, since people read what comes out.
+func Marshal(v any) ([]byte, error) {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
-	err := enc.Encode(event)
+	err := enc.Encode(v)
 	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
 }
 

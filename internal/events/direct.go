@@ -11,7 +11,11 @@ import (
 	"wedata-unbind/internal/offboard"
 )
 
-const triggerDirect = "direct"
+const (
+	triggerDirect = "direct"
+	// triggerUnknown is an event that belongs to no trigger here.
+	triggerUnknown = "unknown"
+)
 
 // request is what only a direct invocation can ask for beside an event: an action on merchants, or a dry run.
 type request struct {
@@ -39,12 +43,11 @@ func (h *Handler) direct(ctx context.Context, members map[string]json.RawMessage
 }
 
 func (h *Handler) readDirect(ctx context.Context, members map[string]json.RawMessage) (asked request, err error) {
-	if asksMore(members) && isCanonical(members) {
-		return request{}, errors.New(`dry_run and action go with the bare form only, such as {"dry_run":true,"uid":"E1001"}`)
-	}
-	if raw, ok := members["action"]; ok {
+	raw, isAction := members["action"]
+	_, isTyped := members["type"]
+	if isAction && !isTyped {
 		if json.Unmarshal(raw, &asked.action) != nil || asked.action != "list" {
-			return request{}, fmt.Errorf(`action: %s is not known; {"action":"list"} tells who is bound`, departure.Quote(string(raw)))
+			return request{}, errors.New(`action: not one that is known; {"action":"list"} tells who is bound`)
 		}
 		if err := departure.OnlyMembers(members, "action", "merchant"); err != nil {
 			return request{}, err
@@ -52,7 +55,7 @@ func (h *Handler) readDirect(ctx context.Context, members map[string]json.RawMes
 		asked.merchants, err = departure.Strings(members, "merchant")
 		return asked, err
 	}
-	if raw, ok := members["dry_run"]; ok {
+	if raw, ok := members["dry_run"]; ok && !isTyped {
 		if json.Unmarshal(raw, &asked.dryRun) != nil || departure.Kind(raw) != "a boolean" {
 			return request{}, fmt.Errorf("dry_run: %s where true or false is expected", departure.Kind(raw))
 		}
@@ -71,12 +74,6 @@ func asksMore(members map[string]json.RawMessage) bool {
 	return action || dryRun
 }
 
-func isCanonical(members map[string]json.RawMessage) bool {
-	_, hasType := members["type"]
-	_, hasData := members["data"]
-	return hasType && hasData
-}
-
 // binding is a row of {"action":"list"}, in WeChat's own words: is_bind is 1 or 0, times are Unix seconds.
 type binding struct {
 	Merchant   string   `json:"merchant,omitempty"`
@@ -90,6 +87,8 @@ type binding struct {
 
 // list tells who is bound.
 func (h *Handler) list(ctx context.Context, merchants []string) ([]byte, error) {
+	ctx, cancel := before(ctx, queueTime)
+	defer cancel()
 	found, err := h.cfg.Offboard.Bindings(ctx, merchants)
 	if err != nil {
 		h.cfg.Log.ErrorContext(ctx, "list", "reason", err.Error())
@@ -111,5 +110,5 @@ func (h *Handler) list(ctx context.Context, merchants []string) ([]byte, error) 
 			rows[i].Perm = append(rows[i].Perm, p.Name)
 		}
 	}
-	return marshal(map[string]any{"bindings": rows})
+	return departure.Marshal(map[string]any{"bindings": rows})
 }

@@ -95,11 +95,12 @@ func TestDirectRefusesWhatItCannotRead(t *testing.T) {
 		{"the console's default test event", sample(t, "console-default.json"), `unknown member "key1"; a departure looks like {"uid":"E1001"}`},
 		{"an unknown member", `{"uid":"E1","department":"x"}`, `unknown member "department"`},
 		{"a number as uid", `{"uid":1001}`, "uid: a number where a string is expected"},
-		{"an action nobody knows", `{"action":"delete"}`, `action: "\"delete\"" is not known; {"action":"list"} tells who is bound`},
+		{"an action nobody knows", `{"action":"delete"}`, `action: not one that is known; {"action":"list"} tells who is bound`},
 		{"an action with a uid", `{"action":"list","uid":"E1001"}`, `unknown member "uid"`},
+		{"an action that is a person", `{"action":{"uid":"person-1001"}}`, `action: not one that is known`},
 		{"a dry run in words", `{"dry_run":"yes","uid":"E1001"}`, "dry_run: a string where true or false is expected"},
 		{"a dry run that is null", `{"dry_run":null,"uid":"E1001"}`, "dry_run: null where true or false is expected"},
-		{"a dry run of the canonical event", `{"dry_run":true,"type":"employee.left","data":{"uid":"E1001"}}`, "dry_run and action go with the bare form only"},
+		{"a dry run of the canonical event", `{"dry_run":true,"type":"employee.left","data":{"uid":"E1001"}}`, "dry_run goes with the bare form of a direct invocation only"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := newBench(t, options{})

@@ -2,16 +2,13 @@ package events
 
 import (
 	"context"
-	"encoding/json"
 	"strconv"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/later"
 	"wedata-unbind/internal/offboard"
-	"wedata-unbind/internal/wedata"
 )
 
 // enqueue sends the departures that which picks to the queue, each as an event of its own, and turns their status to
@@ -24,13 +21,13 @@ func (h *Handler) enqueue(ctx context.Context, outcomes []*offboard.Outcome, whi
 		if o.UID == "" || !which(o) {
 			continue
 		}
-		body, err := json.Marshal(o.Departure.Event())
+		body, err := departure.Marshal(o.Departure.Event())
 		if err != nil {
 			o.Detail += "; " + err.Error()
 			continue
 		}
 		picked = append(picked, o)
-		messages = append(messages, later.Message{Body: body, Delay: h.delay(o)})
+		messages = append(messages, later.Message{Body: body, Delay: later.Delay(o.Class, h.cfg.Now())})
 	}
 	if len(messages) == 0 {
 		return
@@ -44,21 +41,12 @@ func (h *Handler) enqueue(ctx context.Context, outcomes []*offboard.Outcome, whi
 	}
 }
 
-// delay is how long a departure stays out of sight in the queue: none, so that a hiccup costs no time, unless WeChat has
-// said that it is too early.
-func (h *Handler) delay(o *offboard.Outcome) time.Duration {
-	if o.Class == wedata.MinuteRate || o.Class == wedata.DailyQuota {
-		return later.Wait(o.Class, 1, h.cfg.Now())
-	}
-	return 0
-}
-
 // deadLetter is the message by which an outcome is put before a person, with the reason in its attributes: the departure as
 // an event of its own, which can be redriven once the reason is mended, or else the original that could not be read.
 func (h *Handler) deadLetter(ctx context.Context, trigger string, o *offboard.Outcome, original []byte) later.Message {
 	body := original
 	if o.UID != "" {
-		if event, err := json.Marshal(o.Departure.Event()); err == nil {
+		if event, err := departure.Marshal(o.Departure.Event()); err == nil {
 			body = event
 		}
 	}

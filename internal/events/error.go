@@ -1,10 +1,9 @@
 package events
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 
+	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/offboard"
 )
 
@@ -18,8 +17,12 @@ type UnbindError struct {
 	Cause error
 }
 
-// Error returns "N of M departures not done: " and those outcomes as JSON, or, where the event could not be read as one
-// at all, what is wrong with it.
+// maxShown is how many outcomes an error shows. Beside the event it has to fit into a message of the failure destination:
+// an error that is too long to be kept would lose the event. The log has all.
+const maxShown = 100
+
+// Error returns "N of M departures not done: " and those outcomes as JSON, the first hundred of them, or, where the event
+// could not be read as one at all, what is wrong with it.
 func (e *UnbindError) Error() string {
 	if e.Cause != nil {
 		return e.Cause.Error()
@@ -27,11 +30,11 @@ func (e *UnbindError) Error() string {
 	if e.Total == 1 && e.NotDone[0].UID == "" {
 		return "nothing unbound: " + e.NotDone[0].Detail
 	}
-	masked := make([]offboard.Masked, len(e.NotDone))
-	for i, o := range e.NotDone {
-		masked[i] = o.Masked()
+	masked := make([]offboard.Masked, min(len(e.NotDone), maxShown))
+	for i := range masked {
+		masked[i] = e.NotDone[i].Masked()
 	}
-	outcomes, err := marshal(masked)
+	outcomes, err := departure.Marshal(masked)
 	if err != nil {
 		return err.Error()
 	}
@@ -40,12 +43,3 @@ func (e *UnbindError) Error() string {
 
 // Unwrap returns the Cause.
 func (e *UnbindError) Unwrap() error { return e.Cause }
-
-// marshal is json.Marshal with <, > and & as they are, since people read what comes out.
-func marshal(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
-}

@@ -46,9 +46,12 @@ func New(cfg Config) (*Handler, error) {
 //
 // It implements [github.com/aws/aws-lambda-go/lambda.Handler], which leaves the JSON to us.
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	// The reply must be out before Lambda ends the invocation, whatever hangs.
+	ctx, cancel := before(ctx, 500*time.Millisecond)
+	defer cancel()
 	event, err := probe(payload)
 	if err != nil {
-		return h.finish(ctx, triggerDirect, h.unreadable(ctx, err))
+		return h.finish(ctx, triggerUnknown, h.unreadable(ctx, err))
 	}
 	switch event.kind {
 	case kindSNS:
@@ -64,7 +67,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	case kindPayload:
 		return h.direct(ctx, event.members)
 	}
-	return h.finish(ctx, triggerDirect, h.unreadable(ctx, event.refuse()))
+	return h.finish(ctx, triggerUnknown, h.unreadable(ctx, event.refuse()))
 }
 
 // carryOut is the way of every trigger that nobody waits for: what is not done goes to the queue, and only what the queue
@@ -93,9 +96,9 @@ func (h *Handler) read(ctx context.Context, what string, payload []byte, envelop
 	return events
 }
 
-// work does what is asked with events, and leaves time for the reply and the queue.
+// work does what is asked with events, and leaves time for the queue.
 func (h *Handler) work(ctx context.Context, do func(context.Context, ...departure.Event) [][]offboard.Outcome, events ...departure.Event) [][]offboard.Outcome {
-	ctx, cancel := leaveTime(ctx)
+	ctx, cancel := before(ctx, queueTime)
 	defer cancel()
 	return do(ctx, events...)
 }
@@ -112,7 +115,7 @@ func (h *Handler) finish(ctx context.Context, trigger string, outcomes []*offboa
 	if len(failure.NotDone) > 0 {
 		return nil, failure
 	}
-	return marshal(map[string]any{"outcomes": outcomes})
+	return departure.Marshal(map[string]any{"outcomes": outcomes})
 }
 
 // unreadable is the one outcome of an event that could not be read.
@@ -153,16 +156,18 @@ func (h *Handler) log(ctx context.Context, trigger string, outcomes []*offboard.
 			slog.String("reason", o.Detail),
 			slog.Int64("duration_ms", o.Took.Milliseconds()),
 		}
-		if since := o.Since(); !since.IsZero() {
-			attrs = append(attrs, slog.Float64("age_s", h.cfg.Now().Sub(since).Seconds()))
+		if age := h.cfg.Now().Sub(o.Since()); !o.Since().IsZero() && age >= 0 {
+			attrs = append(attrs, slog.Float64("age_s", age.Seconds()))
 		}
 		h.cfg.Log.LogAttrs(ctx, level, "outcome", attrs...)
 	}
 }
 
-// leaveTime returns the context for the work: the invocation's, less what the reply and the queue may take.
-func leaveTime(ctx context.Context) (context.Context, context.CancelFunc) {
-	const reserve = 5 * time.Second
+// queueTime is what is kept of an invocation for the queue to take what is not done.
+const queueTime = 5 * time.Second
+
+// before returns a context that ends so much earlier, though never by more than a quarter of the time that is left.
+func before(ctx context.Context, reserve time.Duration) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
 		return context.WithCancel(ctx)

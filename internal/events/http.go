@@ -11,6 +11,7 @@ import (
 	awsevents "github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/source"
 )
 
@@ -25,13 +26,13 @@ type httpReply struct {
 func (h *Handler) httpV1(ctx context.Context, raw []byte) ([]byte, error) {
 	var event awsevents.APIGatewayProxyRequest
 	if err := json.Unmarshal(raw, &event); err != nil {
-		return marshal(h.problem(ctx, http.StatusBadRequest, fmt.Errorf("payload format 1.0: %w", err)))
+		return departure.Marshal(h.problem(ctx, http.StatusBadRequest, fmt.Errorf("payload format 1.0: %w", err)))
 	}
 	body, err := decodeBody(event.Body, event.IsBase64Encoded)
 	if err != nil {
-		return marshal(h.problem(ctx, http.StatusBadRequest, err))
+		return departure.Marshal(h.problem(ctx, http.StatusBadRequest, err))
 	}
-	return marshal(h.serve(ctx, source.Request{
+	return departure.Marshal(h.serve(ctx, source.Request{
 		Method: event.HTTPMethod,
 		Path:   event.Path,
 		Query:  multiple(event.MultiValueQueryStringParameters, event.QueryStringParameters),
@@ -45,17 +46,17 @@ func (h *Handler) httpV1(ctx context.Context, raw []byte) ([]byte, error) {
 func (h *Handler) httpV2(ctx context.Context, raw []byte) ([]byte, error) {
 	var event awsevents.APIGatewayV2HTTPRequest
 	if err := json.Unmarshal(raw, &event); err != nil {
-		return marshal(h.problem(ctx, http.StatusBadRequest, fmt.Errorf("payload format 2.0: %w", err)))
+		return departure.Marshal(h.problem(ctx, http.StatusBadRequest, fmt.Errorf("payload format 2.0: %w", err)))
 	}
 	body, err := decodeBody(event.Body, event.IsBase64Encoded)
 	if err != nil {
-		return marshal(h.problem(ctx, http.StatusBadRequest, err))
+		return departure.Marshal(h.problem(ctx, http.StatusBadRequest, err))
 	}
 	query, err := url.ParseQuery(event.RawQueryString)
 	if err != nil {
-		return marshal(h.problem(ctx, http.StatusBadRequest, fmt.Errorf("query string: %w", err)))
+		return departure.Marshal(h.problem(ctx, http.StatusBadRequest, fmt.Errorf("query string: %w", err)))
 	}
-	return marshal(h.serve(ctx, source.Request{
+	return departure.Marshal(h.serve(ctx, source.Request{
 		Method: event.RequestContext.HTTP.Method,
 		Path:   event.RawPath,
 		Query:  query,
@@ -89,7 +90,7 @@ func (h *Handler) problem(ctx context.Context, status int, reason error) httpRep
 }
 
 func jsonReply(status int, headers map[string]string, body any) httpReply {
-	text, err := marshal(body)
+	text, err := departure.Marshal(body)
 	if err != nil {
 		return httpReply{StatusCode: http.StatusInternalServerError}
 	}

@@ -51,7 +51,7 @@ func (h *Handler) sqs(ctx context.Context, raw []byte) ([]byte, error) {
 		}
 		h.log(ctx, triggerSQS, r.outcomes)
 	}
-	return marshal(reply)
+	return departure.Marshal(reply)
 }
 
 // dispose finds a place for everything in the record that is not done. It returns whether the message can be deleted.
@@ -119,15 +119,8 @@ func (h *Handler) readBody(ctx context.Context, body []byte, meta departure.Meta
 	case kindDestination:
 		return h.readDestination(ctx, event.members, meta)
 	case kindPayload:
-		return h.readPayload(event.members, meta)
+		event, err := h.cfg.Decoder.DecodeObject(event.members, meta)
+		return []departure.Event{event}, err
 	}
 	return nil, event.refuse()
-}
-
-func (h *Handler) readPayload(members map[string]json.RawMessage, meta departure.Meta) ([]departure.Event, error) {
-	if asksMore(members) {
-		return nil, errors.New("dry_run and action are for direct invocations only: nobody would hear the answer")
-	}
-	event, err := h.cfg.Decoder.DecodeObject(members, meta)
-	return []departure.Event{event}, err
 }

@@ -10,6 +10,8 @@ import (
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
+const hint = `; a departure looks like {"uid":"E1001"} or {"uid":["E1001","E1002"],"merchant":"wx0123456789abcdef"}`
+
 func TestEverythingThatMayLieInTheQueueIsRead(t *testing.T) {
 	for _, tc := range []struct {
 		name, body string
@@ -26,9 +28,10 @@ func TestEverythingThatMayLieInTheQueueIsRead(t *testing.T) {
 		{"a destination record around a dry run", destinationRecord(t, `{"dry_run":true,"uid":"E1001"}`), "ignored"},
 		{"an event of another type", `{"type":"employee.joined","data":{"uid":"E1001"}}`, "ignored"},
 		{"text", "Message Body", "sqs message: event: not JSON: invalid character 'M' looking for beginning of value"},
-		{"the documented SNS envelope, whose message is text", documented(t, "sns-envelope-nonraw.json"), "sns message: not JSON that can be trusted: invalid character 'M' looking for beginning of value"},
-		{"an action", `{"action":"list"}`, "sqs message: dry_run and action are for direct invocations only: nobody would hear the answer"},
-		{"a dry run", `{"dry_run":true,"uid":"E1001"}`, "sqs message: dry_run and action are for direct invocations only: nobody would hear the answer"},
+		{"the documented SNS envelope, whose message is text", documented(t, "sns-envelope-nonraw.json"), "sns message: not JSON: invalid character 'M' looking for beginning of value"},
+		{"an action", `{"action":"list"}`, `sqs message: unknown member "action"` + hint},
+		{"a dry run", `{"dry_run":true,"uid":"E1001"}`, `sqs message: unknown member "dry_run"` + hint},
+		{"a dry run of the canonical event", `{"dry_run":true,"type":"employee.left","data":{"uid":"E1001"}}`, `sqs message: dry_run goes with the bare form of a direct invocation only, such as {"dry_run":true,"uid":"E1001"}`},
 		{"a destination record around another one", destinationRecord(t, destinationRecord(t, `{"uid":"E1001"}`)), "sqs message: destination record: it wraps another one"},
 		{"a destination record around an SQS event", destinationRecord(t, sample(t, "sqs-employee-left.json")), `sqs message: SQS event is not carried out here; a departure looks like {"uid":"E1001"}`},
 		{"a destination record around text", destinationRecord(t, `"text"`), "sqs message: destination record: event: a string where a JSON object is expected"},
@@ -96,6 +99,7 @@ func TestWhatMayWorkLaterStaysInTheQueue(t *testing.T) {
 	}{
 		{"busy", wedatatest.Fault{Errcode: -1}, 59 * time.Second, 77 * time.Second},
 		{"minute rate", wedatatest.Fault{Errcode: 45011}, 60 * time.Second, 77 * time.Second},
+		{"daily quota", wedatatest.Fault{Errcode: 45009}, min(untilBeijingMidnight(), 11*time.Hour+49*time.Minute) - time.Second, 11*time.Hour + 50*time.Minute},
 		{"reset", wedatatest.Fault{Kind: wedatatest.Reset}, 59 * time.Second, 77 * time.Second},
 		{"HTTP 500", wedatatest.Fault{Status: 500}, 59 * time.Second, 77 * time.Second},
 	} {
@@ -113,6 +117,30 @@ func TestWhatMayWorkLaterStaysInTheQueue(t *testing.T) {
 			b.deliver(t)
 			if left := len(b.queue.Messages()) + len(b.dead.Messages()); left > 0 || b.bound("E1001") {
 				t.Errorf("%d messages left, E1001 bound: %v", left, b.bound("E1001"))
+			}
+		})
+	}
+}
+
+func untilBeijingMidnight() time.Duration {
+	sinceMidnight := time.Duration(time.Now().Add(8*time.Hour).UnixNano()) % (24 * time.Hour)
+	return 24*time.Hour - sinceMidnight
+}
+
+func TestAMessageThatTellsNoIdHasThatOfItsEnvelope(t *testing.T) {
+	for _, tc := range []struct{ name, body, id string }{
+		{"the message's own", `{"uid":"E1001"}`, ""},
+		{"the request's, of a destination record", destinationRecord(t, `{"uid":"E1001"}`), "e4b46cbf-b738"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := newBench(t, options{})
+			b.queue.Send(tc.body, nil)
+			if tc.id == "" {
+				tc.id = b.queue.Messages()[0].ID
+			}
+			b.deliver(t)
+			if lines := b.logged(t, "outcome"); len(lines) != 1 || lines[0]["event_id"] != tc.id {
+				t.Errorf("logged %v, want the id %s", lines, tc.id)
 			}
 		})
 	}

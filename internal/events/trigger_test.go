@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"wedata-unbind/internal/lambdatest"
 	"wedata-unbind/internal/wedata/wedatatest"
@@ -16,19 +17,20 @@ func TestEveryTriggerIsToldByItsStructure(t *testing.T) {
 		trigger     string
 		want        string // of the reply or the error
 	}{
-		{"SNS, as documented: the message is no JSON", documented(t, "sns-event.json"), "sns", "nothing unbound: sns message: not JSON that can be trusted: invalid character 'H'"},
-		{"an SNS envelope, invoked directly", documented(t, "sns-envelope-nonraw.json"), "direct", "nothing unbound: SNS envelope is not carried out here"},
+		{"SNS, as documented: the message is no JSON", documented(t, "sns-event.json"), "sns", "nothing unbound: sns message: not JSON: invalid character 'H'"},
+		{"an SNS envelope, invoked directly", documented(t, "sns-envelope-nonraw.json"), "unknown", "nothing unbound: SNS envelope is not carried out here"},
 		{"EventBridge, as documented: another detail-type", documented(t, "eventbridge-autoscaling.json"), "eventbridge", `{"outcomes":[{"status":"ignored","detail":"type \"ec2.instance.terminate.successful\" is not employee.left"}]}`},
 		{"HTTP API, as documented", documented(t, "apigw-v2-request-no-authorizer.json"), "", `{"statusCode":404,`},
 		{"REST API, as documented", documented(t, "devguide-apigateway-v1.json"), "", `{"statusCode":404,`},
 		{"function URL, as documented", documented(t, "lambda-urls-request.json"), "", `{"statusCode":404,`},
-		{"a load balancer", `{"requestContext":{"elb":{"targetGroupArn":"arn"}},"httpMethod":"POST","path":"/unbind","body":"{}"}`, "direct", "nothing unbound: a load balancer's request (requestContext.elb) is not carried out here"},
-		{"S3", `{"Records":[{"eventSource":"aws:s3","s3":{}}]}`, "direct", `nothing unbound: an event with Records of "aws:s3" is not carried out here`},
-		{"Kinesis beside a uid", `{"Records":[{"eventSource":"aws:kinesis"}],"uid":"E1001"}`, "direct", `nothing unbound: an event with Records of "aws:kinesis" is not carried out here`},
-		{"no records", `{"Records":[]}`, "direct", "nothing unbound: an event with empty or unreadable Records is not carried out here"},
-		{"a destination record, invoked directly", destinationRecord(t, `{"uid":"E1001"}`), "direct", "nothing unbound: Lambda destination record is not carried out here"},
-		{"a context of something else", `{"requestContext":{"routeKey":"$connect","connectionId":"x"}}`, "direct", `nothing unbound: an event with a requestContext of "connectionId, routeKey" is not carried out here`},
-		{"a context that is a list", `{"requestContext":[]}`, "direct", "nothing unbound: an event with an unreadable requestContext is not carried out here"},
+		{"a load balancer", `{"requestContext":{"elb":{"targetGroupArn":"arn"}},"httpMethod":"POST","path":"/unbind","body":"{}"}`, "unknown", "nothing unbound: a load balancer's request (requestContext.elb) is not carried out here"},
+		{"S3", `{"Records":[{"eventSource":"aws:s3","s3":{}}]}`, "unknown", `nothing unbound: an event with Records of "aws:s3" is not carried out here`},
+		{"Kinesis beside a uid", `{"Records":[{"eventSource":"aws:kinesis"}],"uid":"E1001"}`, "unknown", `nothing unbound: an event with Records of "aws:kinesis" is not carried out here`},
+		{"no records", `{"Records":[]}`, "unknown", "nothing unbound: an event with empty or unreadable Records is not carried out here"},
+		{"a destination record, invoked directly", destinationRecord(t, `{"uid":"E1001"}`), "unknown", "nothing unbound: Lambda destination record is not carried out here"},
+		{"a condition without a payload", `{"requestContext":{"condition":"RetriesExhausted"},"uid":"E1001"}`, "unknown", `nothing unbound: an event with a requestContext of "condition" is not carried out here`},
+		{"a context of something else", `{"requestContext":{"routeKey":"$connect","connectionId":"x"}}`, "unknown", `nothing unbound: an event with a requestContext of "connectionId, routeKey" is not carried out here`},
+		{"a context that is a list", `{"requestContext":[]}`, "unknown", "nothing unbound: an event with an unreadable requestContext is not carried out here"},
 		{"SNS", sample(t, "sns-employee-left.json"), "sns", `{"outcomes":[{"uid":"E1001",`},
 		{"SNS with a bare payload", sample(t, "sns-bare.json"), "sns", `{"outcomes":[{"uid":"E1001",`},
 		{"SNS about somebody who joined", sample(t, "sns-employee-joined.json"), "sns", `{"outcomes":[{"status":"ignored",`},
@@ -131,6 +133,17 @@ func TestWhatIsNotDoneComesBackThroughTheQueue(t *testing.T) {
 				t.Errorf("%d messages left", left)
 			}
 		})
+	}
+}
+
+func TestAgeIsCountedFromTheDayThatItWasDue(t *testing.T) {
+	b := newBench(t, options{})
+	due := time.Now().Add(-time.Hour).UTC().Format(time.RFC3339)
+	if _, err := b.send(t, snsEvent(t, `{"uid":"E1001","effective_at":"`+due+`"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if age, ok := b.logged(t, "outcome")[0]["age_s"].(float64); !ok || age < 3599 || age > 3700 {
+		t.Errorf("age_s is %v, want an hour", age)
 	}
 }
 

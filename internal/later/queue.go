@@ -7,7 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -36,6 +40,9 @@ const (
 	maxEntries = 10
 	maxBytes   = 256 << 10
 	maxDelay   = 15 * time.Minute
+
+	// maxAtOnce is how many calls are under way at once: 5,000 messages take a second or so, and SQS does not mind.
+	maxAtOnce = 8
 )
 
 // Queue is the queue and its dead-letter queue.
@@ -81,32 +88,67 @@ func (q *Queue) Postpone(ctx context.Context, receiptHandle string, wait time.Du
 	return nil
 }
 
+// send sends messages in batches, some at once. After one batch that the queue did not take at all, the rest is not tried:
+// an invocation's time must not be spent on a queue that is not there.
 func (q *Queue) send(ctx context.Context, name, url string, messages []Message) []error {
-	errs := make([]error, len(messages))
+	var (
+		errs  = make([]error, len(messages))
+		slots = make(chan struct{}, maxAtOnce)
+		wg    sync.WaitGroup
+		mu    sync.Mutex
+		down  error
+	)
 	for from := 0; from < len(messages); {
-		entries, size := []types.SendMessageBatchRequestEntry(nil), 0
-		for _, m := range messages[from:] {
-			size += m.size()
-			if len(entries) == maxEntries || len(entries) > 0 && size > maxBytes {
-				break
-			}
-			entries = append(entries, m.entry(strconv.Itoa(from+len(entries))))
-		}
-		out, err := q.sqs.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: entries})
-		if err != nil {
-			err = fmt.Errorf("%s: send: %w", name, short(err))
-			copy(errs[from:], repeat(err, len(entries)))
-		} else {
-			// Success of the call is not success of its entries.
-			for _, failed := range out.Failed {
-				if i, convErr := strconv.Atoi(aws.ToString(failed.Id)); convErr == nil && i >= 0 && i < len(errs) {
-					errs[i] = fmt.Errorf("%s: send: %s", name, aws.ToString(failed.Code))
-				}
-			}
-		}
+		entries := batch(messages[from:])
+		part := errs[from : from+len(entries)]
 		from += len(entries)
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			mu.Lock()
+			err := down
+			mu.Unlock()
+			if err == nil {
+				err = q.sendBatch(ctx, name, url, entries, part)
+			}
+			if err != nil {
+				copy(part, repeat(err, len(part)))
+				mu.Lock()
+				down = err
+				mu.Unlock()
+			}
+		})
 	}
+	wg.Wait()
 	return errs
+}
+
+// sendBatch errs where the call fails. Success of the call is not success of its entries: each has its place in errs.
+func (q *Queue) sendBatch(ctx context.Context, name, url string, entries []types.SendMessageBatchRequestEntry, errs []error) error {
+	out, err := q.sqs.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: entries})
+	if err != nil {
+		return fmt.Errorf("%s: send: %w", name, short(err))
+	}
+	for _, failed := range out.Failed {
+		if i, err := strconv.Atoi(aws.ToString(failed.Id)); err == nil && i >= 0 && i < len(errs) {
+			errs[i] = fmt.Errorf("%s: send: %s", name, aws.ToString(failed.Code))
+		}
+	}
+	return nil
+}
+
+// batch returns the entries of the first messages, as many as one call may send.
+func batch(messages []Message) []types.SendMessageBatchRequestEntry {
+	var entries []types.SendMessageBatchRequestEntry
+	size := 0
+	for i, m := range messages {
+		size += m.size()
+		if i == maxEntries || i > 0 && size > maxBytes {
+			break
+		}
+		entries = append(entries, m.entry(strconv.Itoa(i)))
+	}
+	return entries
 }
 
 func (m Message) size() int {
@@ -124,7 +166,7 @@ func (m Message) entry(id string) types.SendMessageBatchRequestEntry {
 		DelaySeconds: int32(min(m.Delay, maxDelay) / time.Second), //nolint:gosec // at most 15 min
 	}
 	for name, value := range m.Attributes {
-		if value == "" {
+		if value = clean(value); value == "" {
 			continue
 		}
 		if entry.MessageAttributes == nil {
@@ -135,13 +177,29 @@ func (m Message) entry(id string) types.SendMessageBatchRequestEntry {
 	return entry
 }
 
+// clean leaves out what SQS takes in no message (Amazon SQS API Reference, SendMessage): a stranger's id must not keep a
+// message from being sent.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == utf8.RuneError || r == '\ufffe' || r == '\uffff' {
+			return -1
+		}
+		return r
+	}, s)
+}
+
 // short names an AWS error by its code where it has one, since the SDK's own text is a paragraph.
 func short(err error) error {
 	var api smithy.APIError
-	if errors.As(err, &api) {
+	switch {
+	case !errors.As(err, &api):
+		return fmt.Errorf("not reached: %w", err)
+	case strings.HasPrefix(api.ErrorCode(), "AccessDenied"):
 		return fmt.Errorf("%s: look at the function's role and the queue's policy", api.ErrorCode())
+	case strings.HasSuffix(api.ErrorCode(), "NonExistentQueue"):
+		return fmt.Errorf("%s: look at the queue's URL in the environment", api.ErrorCode())
 	}
-	return fmt.Errorf("not reached: %w", err)
+	return fmt.Errorf("%s: it may work later", api.ErrorCode())
 }
 
 func repeat(err error, n int) []error {

@@ -3,6 +3,7 @@ package later_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,22 +56,23 @@ func TestSendKeepsEveryMessage(t *testing.T) {
 			t.Errorf("message %d: %v", i, err)
 		}
 	}
-	got := b.queue.Messages()
-	if len(got) != len(messages) {
-		t.Fatalf("%d messages, want %d", len(got), len(messages))
+	got := map[string]time.Duration{}
+	for _, m := range b.queue.Messages() {
+		got[m.Body] = m.Delay
 	}
-	for i, m := range got {
-		if m.Body != string(messages[i].Body) {
-			t.Errorf("message %d is %q", i, m.Body)
+	for _, m := range messages {
+		if delay, ok := got[string(m.Body)]; !ok || delay == 0 && m.Delay > 0 {
+			t.Errorf("%s: sent %v, delay %v", m.Body, ok, delay)
 		}
 	}
-	if got[3].Delay < 80*time.Second || got[4].Delay < 14*time.Minute || got[4].Delay > 15*time.Minute {
-		t.Errorf("delays are %v and %v, want 90 s and 15 min", got[3].Delay, got[4].Delay)
+	if three, four := got["message 3"], got["message 4"]; three < 80*time.Second || three > 90*time.Second || four < 14*time.Minute || four > 15*time.Minute {
+		t.Errorf("delays are %v and %v, want 90 s and 15 min", three, four)
 	}
 }
 
 func TestSendKeepsWithinTheSizeOfABatch(t *testing.T) {
 	b := newBench(t)
+	b.queue = b.sqs.Create("queue", lambdatest.QueueConfig{MaxBytes: 256 << 10}) // as older queues are; a batch is no larger either
 	messages := make([]later.Message, 4)
 	for i := range messages {
 		messages[i].Body = []byte(strings.Repeat("x", 200<<10))
@@ -115,6 +117,8 @@ func TestAQueueThatIsNotReachedIsAnErrorOfEachMessage(t *testing.T) {
 		want  string
 	}{
 		{"denied", lambdatest.Fault{Code: "AccessDenied", Status: 403}, "queue: send: AccessDenied: look at the function's role and the queue's policy"},
+		{"gone", lambdatest.Fault{Code: "QueueDoesNotExist", Status: 400}, "queue: send: AWS.SimpleQueueService.NonExistentQueue: look at the queue's URL in the environment"},
+		{"down", lambdatest.Fault{Code: "InternalError", Status: 500}, "queue: send: InternalError: it may work later"},
 		{"dropped", lambdatest.Fault{Drop: true}, "queue: send: not reached: "},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -130,6 +134,26 @@ func TestAQueueThatIsNotReachedIsAnErrorOfEachMessage(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// A queue that is not there must not cost an invocation all its time.
+func TestAfterABatchThatIsNotTakenAtAllTheRestIsNotTried(t *testing.T) {
+	b := newBench(t)
+	b.sqs.Fail(lambdatest.Fault{Times: 8, Code: "AccessDenied", Status: 403}) // for all that may be under way
+	errs := b.Send(t.Context(), slices.Repeat([]later.Message{{Body: []byte("body")}}, 500))
+	for i, err := range errs {
+		if err == nil {
+			t.Fatalf("message %d was sent", i)
+		}
+	}
+}
+
+func TestWhatSQSTakesInNoMessageIsLeftOut(t *testing.T) {
+	b := newBench(t)
+	errs := b.Bury(t.Context(), []later.Message{{Body: []byte("body"), Attributes: map[string]string{"event_id": "a\x01b\ufffe", "source": "\x00"}}})
+	if got := b.dead.Messages(); errs[0] != nil || len(got) != 1 || len(got[0].Attributes) != 1 || got[0].Attributes["event_id"].StringValue != "ab" {
+		t.Errorf("got %+v, %v", got, errs)
 	}
 }
 
@@ -213,6 +237,15 @@ func TestWait(t *testing.T) {
 				t.Error("there is no jitter")
 			}
 		})
+	}
+}
+
+func TestDelay(t *testing.T) {
+	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	for class, want := range map[wedata.Class]time.Duration{wedata.Busy: 0, wedata.Network: 0, wedata.PermissionMissing: 0, wedata.MinuteRate: time.Minute, wedata.DailyQuota: 6 * time.Hour} {
+		if got := later.Delay(class, now); got < want || got > want*3/2 {
+			t.Errorf("%s waits %v, want %v", class, got, want)
+		}
 	}
 }
 

@@ -27,6 +27,15 @@ func Wait(class wedata.Class, receiveCount int, now time.Time) time.Duration {
 	return min(wait+time.Second+rand.N(min(wait, longest)/4), maxWait)
 }
 
+// Delay tells how long to keep a departure that goes to the queue out of sight: not at all, so that a hiccup costs no time,
+// unless WeChat has said that it is too early.
+func Delay(class wedata.Class, now time.Time) time.Duration {
+	if class == wedata.MinuteRate || class == wedata.DailyQuota {
+		return Wait(class, 1, now)
+	}
+	return 0
+}
+
 // untilQuotaResets is the time until midnight in Beijing, when WeChat's daily quotas start anew (error 45009).
 func untilQuotaResets(now time.Time) time.Duration {
 	beijing := now.In(time.FixedZone("UTC+8", 8*60*60))

@@ -34,7 +34,7 @@ func (s *Service) Bindings(ctx context.Context, merchants []string) ([]Binding, 
 		wg.Go(func() {
 			list, err := (&merchant{Service: s, appid: appid}).list(ctx)
 			if err != nil {
-				errs[i] = fmt.Errorf("bind list of %s: %w", appid, err)
+				errs[i] = fmt.Errorf("bind list of %s: %w", name(appid), err)
 			}
 			for _, b := range list {
 				lists[i] = append(lists[i], Binding{appid, b})

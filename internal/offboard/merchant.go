@@ -1,6 +1,7 @@
 package offboard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,10 +29,6 @@ type merchant struct {
 func (m *merchant) unbind(ctx context.Context, outcomes []*Outcome) {
 	var wg sync.WaitGroup
 	for _, o := range outcomes {
-		if reason := m.tooEarly(o.Departure); reason != "" {
-			o.Status, o.Detail = Failed, reason
-			continue
-		}
 		wg.Go(func() {
 			attempts, err := m.call(ctx, func(token string) error { return m.cfg.API.UnbindUser(ctx, token, o.UID) })
 			o.Attempts = attempts
@@ -61,9 +58,9 @@ func (m *merchant) judge(ctx context.Context, outcomes []*Outcome) {
 			o.Detail = "not verified, the bind list could not be read: " + err.Error()
 		case err != nil:
 		case !listed:
-			o.Status, o.Class, o.Detail = Unknown, "", notListed
+			o.Status, o.Detail = Unknown, notListed
 		case !isBound:
-			o.Status, o.Class, o.Detail = Unbound, "", ""
+			o.Status, o.Detail = Unbound, ""
 		case o.Status == Unbound:
 			o.Status, o.Detail = Retry, "WeChat answered errcode 0, and its bind list still shows the uid as bound"
 		}
@@ -119,7 +116,7 @@ func (m *merchant) call(ctx context.Context, do func(token string) error) (attem
 		if !called || !errors.As(err, &answer) {
 			return attempts, err
 		}
-		policy := policyOf(answer.Class)
+		policy := policyOf(answer)
 		switch {
 		case answer.Class == wedata.TokenRefused:
 			err = m.renew(ctx, token, answer)
@@ -213,15 +210,14 @@ type refusedError struct {
 }
 
 func (e *refusedError) Error() string {
-	whose := "the merchant"
-	if e.appid != "" {
-		whose = e.appid
-	}
 	return fmt.Sprintf("token of %s refused (%d); secret %s was last written %s ago, tokens live 2h: look at what refreshes it",
-		whose, e.answer.Code, e.token.SecretID, readable(e.age))
+		name(e.appid), e.answer.Code, e.token.SecretID, readable(e.age))
 }
 
 func (e *refusedError) Unwrap() error { return e.answer }
+
+// name is a merchant as errors name it, also where the secret does not tell its appid.
+func name(appid string) string { return cmp.Or(appid, "the merchant") }
 
 // readable writes a duration as 3h12m, or 45s where it is under a minute.
 func readable(d time.Duration) string {

@@ -126,6 +126,9 @@ func (s *Service) plan(event departure.Event, merchants func() ([]string, error)
 	outcomes := make([]Outcome, len(departures))
 	for i, d := range departures {
 		outcomes[i].Departure = d
+		if reason := s.tooEarly(d); reason != "" {
+			outcomes[i].Status, outcomes[i].Detail = Failed, reason
+		}
 	}
 	return outcomes
 }

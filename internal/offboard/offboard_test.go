@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"wedata-unbind/internal/departure"
@@ -90,6 +91,7 @@ type tokens struct {
 	next    map[string]string // what a renewal finds
 	err     error
 	renewed int
+	listed  int // how often Merchants was asked
 }
 
 type passing struct{}
@@ -100,6 +102,7 @@ func (passing) Temporary() bool { return true }
 func (s *tokens) set(merchant, value string) { s.values[merchant] = value }
 
 func (s *tokens) Merchants(context.Context) ([]string, error) {
+	s.listed++
 	merchants := make([]string, 0, len(s.values))
 	for m := range s.values {
 		merchants = append(merchants, m)
@@ -217,17 +220,21 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 	}
 }
 
-func TestRepliesThatAreNoneAreRetried(t *testing.T) {
-	for _, fault := range []wedatatest.Fault{
-		{Status: 500},
-		{Status: 502},
-		{Kind: wedatatest.HTML},
-		{Kind: wedatatest.Empty},
-		{Kind: wedatatest.Truncated},
-		{Kind: wedatatest.NoErrcode},
-		{Kind: wedatatest.Oversized},
-		{Kind: wedatatest.Reset},
-	} {
+func TestWhatNobodyUnderstandsIsLeftToTheQueue(t *testing.T) {
+	for _, kind := range []wedatatest.Kind{wedatatest.HTML, wedatatest.Empty, wedatatest.Truncated, wedatatest.NoErrcode, wedatatest.Oversized} {
+		t.Run(string(kind), func(t *testing.T) {
+			b := newBench(t, wedatatest.Options{})
+			b.wechat.Fail(wedatatest.Fault{Kind: kind})
+			got := b.one(t, "E1001")
+			if _, list := b.calls(); got.Status != offboard.Retry || got.Attempts != 1 || list != 1 {
+				t.Errorf("got %s after %d attempts and %d lists: %s", got.Status, got.Attempts, list, got.Detail)
+			}
+		})
+	}
+}
+
+func TestFaultsOfServerAndNetworkArePressedOn(t *testing.T) {
+	for _, fault := range []wedatatest.Fault{{Status: 500}, {Status: 502}, {Kind: wedatatest.Reset}} {
 		fault.Times = -1
 		t.Run(fmt.Sprintf("%s%d for good", fault.Kind, fault.Status), func(t *testing.T) {
 			b := newBench(t, wedatatest.Options{}, func(c *offboard.Config) { c.Attempts = 2 })
@@ -260,6 +267,9 @@ func TestAListThatCannotBeReadIsTold(t *testing.T) {
 	got := b.one(t, "E1001")
 	if got.Status != offboard.Unbound || !strings.HasPrefix(got.Detail, "not verified, the bind list could not be read: wedata: query bind list: HTTP 404") {
 		t.Errorf("got %s: %s", got.Status, got.Detail)
+	}
+	if calls := b.wechat.Calls(); len(calls) != 2 {
+		t.Errorf("%d calls, want one of each", len(calls))
 	}
 }
 
@@ -329,6 +339,62 @@ func TestARateLimitedMerchantIsLeftAlone(t *testing.T) {
 	}
 }
 
+func TestAMerchantWithoutPermissionIsAskedOnce(t *testing.T) {
+	for _, errcode := range []int{48001, 61004, 48004, 42007, 61014} {
+		b := newBench(t, wedatatest.Options{}, func(c *offboard.Config) { c.Concurrency = 1 })
+		b.wechat.Fail(wedatatest.Fault{Times: -1, Errcode: errcode})
+		outcomes := b.Run(t.Context(), leaves("E1001", "E1002", "E1003"))[0]
+		for _, o := range outcomes {
+			if o.Status != offboard.Failed || o.ErrCode != errcode {
+				t.Errorf("%d: %s is %s with errcode %d", errcode, o.UID, o.Status, o.ErrCode)
+			}
+		}
+		if calls := b.wechat.Calls(); len(calls) != 1 {
+			t.Errorf("%d: %d calls, want 1", errcode, len(calls))
+		}
+	}
+}
+
+func TestThePausesGrow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const backoff, runs = time.Second, 200
+		api := &busyAPI{}
+		service, err := offboard.New(offboard.Config{API: api, Tokens: &tokens{values: map[string]string{shop: "61_token"}}, Backoff: backoff})
+		if err != nil {
+			t.Fatal(err)
+		}
+		longest := make([]time.Duration, 3)
+		for range runs {
+			api.calls = nil
+			service.Run(t.Context(), leaves("E1001"))
+			if len(api.calls) != 4 {
+				t.Fatalf("%d calls", len(api.calls))
+			}
+			for i := range longest {
+				longest[i] = max(longest[i], api.calls[i+1].Sub(api.calls[i]))
+			}
+		}
+		// Full jitter: of 200 pauses between nothing and the limit, the longest comes near it.
+		for i, got := range longest {
+			if limit := backoff << i; got > limit+time.Nanosecond || got < limit*3/4 {
+				t.Errorf("pause %d is at most %v, want nearly %v", i+1, got, limit)
+			}
+		}
+	})
+}
+
+// busyAPI is a WeChat that is busy, and notes when it was called.
+type busyAPI struct{ calls []time.Time }
+
+func (a *busyAPI) UnbindUser(context.Context, string, string) error {
+	a.calls = append(a.calls, time.Now())
+	return &wedata.Error{Op: "unbind user", Code: -1, Class: wedata.Busy}
+}
+
+func (a *busyAPI) QueryBindList(context.Context, string) ([]wedata.Binding, error) {
+	return nil, &wedata.Error{Op: "query bind list", Code: 45011, Class: wedata.MinuteRate}
+}
+
 func TestThreeHundredMerchantsAndOneWithoutPermission(t *testing.T) {
 	b := newBench(t, wedatatest.Options{})
 	clear(b.tokens.values)
@@ -360,7 +426,7 @@ func TestTheListIsReadOncePerMerchantAndBatch(t *testing.T) {
 	b := newBench(t, wedatatest.Options{})
 	everywhere := leaves("E1001")
 	everywhere.Merchants = nil
-	outcomes := b.Run(t.Context(), leaves("E1001", "E1002"), everywhere, leaves("E1003"))
+	outcomes := b.Run(t.Context(), leaves("E1001", "E1002"), everywhere, leaves("E1003"), departure.Event{Meta: everywhere.Meta, UIDs: []string{"E9999"}})
 	var got []string
 	for i, perEvent := range outcomes {
 		for _, o := range perEvent {
@@ -371,12 +437,13 @@ func TestTheListIsReadOncePerMerchantAndBatch(t *testing.T) {
 		"0 E1001 " + shop + " unbound", "0 E1002 " + shop + " unbound",
 		"1 E1001 " + shop + " unbound", "1 E1001 " + other + " unbound",
 		"2 E1003 " + shop + " unbound",
+		"3 E9999 " + shop + " unknown", "3 E9999 " + other + " unknown",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if unbind, list := b.calls(); unbind != 5 || list != 2 {
-		t.Errorf("%d unbindings and %d lists, want 5 and 2", unbind, list)
+	if unbind, list := b.calls(); unbind != 7 || list != 2 || b.tokens.listed != 1 {
+		t.Errorf("%d unbindings, %d lists, merchants asked for %d times, want 7, 2 and 1", unbind, list, b.tokens.listed)
 	}
 	calls := b.wechat.Calls()
 	for i, c := range calls {
@@ -481,9 +548,7 @@ func TestAPauseThatOutlivesTheInvocationIsNotBegun(t *testing.T) {
 
 func TestADryRunChangesNothing(t *testing.T) {
 	b := newBench(t, wedatatest.Options{})
-	later := leaves("E1001", "E9999", "E1004")
-	later.EffectiveAt = now.Add(time.Hour)
-	got := b.DryRun(t.Context(), later)[0]
+	got := b.DryRun(t.Context(), leaves("E1001", "E9999", "E1004"))[0]
 	for i, want := range []offboard.Status{offboard.WouldUnbind, offboard.Unknown, offboard.Unbound} {
 		if got[i].Status != want {
 			t.Errorf("%s: got %s, want %s", got[i].UID, got[i].Status, want)
@@ -491,6 +556,11 @@ func TestADryRunChangesNothing(t *testing.T) {
 	}
 	if unbind, list := b.calls(); unbind != 0 || list != 1 {
 		t.Errorf("%d unbindings and %d lists", unbind, list)
+	}
+	later := leaves("E1001")
+	later.EffectiveAt = now.Add(time.Hour)
+	if got := b.DryRun(t.Context(), later)[0][0]; got.Status != offboard.Failed {
+		t.Errorf("of the future it foresees %s, and the run itself would be failed", got.Status)
 	}
 	b.wechat.Grant(shop, false)
 	if got := b.DryRun(t.Context(), leaves("E1001"))[0][0]; got.Status != offboard.Failed || got.ErrCode != 48001 {

@@ -1,8 +1,6 @@
 package offboard
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"time"
 
@@ -45,7 +43,7 @@ type Outcome struct {
 	Class wedata.Class
 	// Detail is for a person: why, and what to do. It holds no token and no whole uid.
 	Detail string
-	// Took is how long the departure took.
+	// Took is the time from the beginning of its batch until all of its merchant's outcomes were known.
 	Took time.Duration
 
 	check bool // the bind list has the last word
@@ -67,10 +65,7 @@ func (o Outcome) MarshalJSON() ([]byte, error) { return o.marshal(o.UID) }
 func (m Masked) MarshalJSON() ([]byte, error) { return Outcome(m).marshal(departure.Mask(m.UID)) }
 
 func (o Outcome) marshal(uid string) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(struct {
+	return departure.Marshal(struct {
 		UID         string    `json:"uid,omitempty"`
 		UIDHash     string    `json:"uid_hash,omitempty"`
 		Merchant    string    `json:"merchant,omitempty"`
@@ -81,7 +76,6 @@ func (o Outcome) marshal(uid string) ([]byte, error) {
 		Detail      string    `json:"detail,omitempty"`
 		EffectiveAt time.Time `json:"effective_at,omitzero"`
 	}{uid, departure.Hash(o.UID), o.Merchant, o.Status, o.Attempts, o.ErrCode, o.RID, o.Detail, o.EffectiveAt})
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
 }
 
 // settle turns the error of the last attempt into the outcome. Nil is errcode 0.
@@ -95,7 +89,7 @@ func (o *Outcome) settle(err error) {
 	var answer *wedata.Error
 	if errors.As(err, &answer) {
 		o.ErrCode, o.RID, o.Class = answer.Code, answer.RID, answer.Class
-		o.check = policyOf(answer.Class).check
+		o.check = policyOf(answer).check
 	}
 }
 

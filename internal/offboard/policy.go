@@ -19,10 +19,12 @@ type policy struct {
 	wide bool
 }
 
-func policyOf(class wedata.Class) policy {
-	switch class {
-	case wedata.Busy, wedata.Unclear:
+func policyOf(answer *wedata.Error) policy {
+	switch answer.Class {
+	case wedata.Busy:
 		return policy{status: Retry, again: true, check: true}
+	case wedata.Unclear: // a proxy's page or half a reply comes again as a rule, a server's fault does not
+		return policy{status: Retry, again: answer.HTTPStatus >= 500, check: true}
 	case wedata.Network:
 		return policy{status: Retry, again: true}
 	case wedata.Undocumented:
@@ -40,7 +42,7 @@ func policyOf(class wedata.Class) policy {
 func statusOf(err error) Status {
 	var answer *wedata.Error
 	if errors.As(err, &answer) {
-		return policyOf(answer.Class).status
+		return policyOf(answer).status
 	}
 	var passing interface{ Temporary() bool }
 	if errors.As(err, &passing) && passing.Temporary() ||

@@ -146,6 +146,9 @@ func (b *Book) Read(ctx context.Context, name string, payload []byte, envelope d
 			e = found
 		}
 	}
+	if e.mapping == nil {
+		return e.events(payload, envelope), nil
+	}
 	body, err := object(payload)
 	if err != nil {
 		return []departure.Event{departure.Refuse(envelope, err)}, nil

@@ -1,0 +1,78 @@
+package events_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"wedata-unbind/internal/lambdatest"
+	"wedata-unbind/internal/wedata/wedatatest"
+)
+
+// Lambda ends an invocation at its deadline without a reply or a word in the log. Whatever hangs, the function is faster.
+func TestTheReplyIsOutBeforeTheDeadline(t *testing.T) {
+	hangs := func(b *bench) { b.wechat.Fail(wedatatest.Fault{Times: -1, Latency: time.Minute}) }
+	busy := func(b *bench) { b.wechat.Fail(wedatatest.Fault{Times: -1, Errcode: -1}) }
+	queueHangs := func(b *bench) { b.sqs.Fail(lambdatest.Fault{Times: -1, Hang: true}) }
+	for _, tc := range []struct {
+		name   string
+		event  string
+		inject []func(*bench)
+		queued int
+		want   string // of the reply or the error
+	}{
+		{"WeChat hangs, by SNS", snsEvent(t, `{"uid":"E1001"}`), []func(*bench){hangs}, 1, `"status":"queued"`},
+		{"WeChat hangs, by hand", `{"uid":"E1001"}`, []func(*bench){hangs}, 1, `"status":"queued"`},
+		{"WeChat hangs, a dry run", `{"dry_run":true,"uid":"E1001"}`, []func(*bench){hangs}, 0, "1 of 1 departures not done"},
+		{"WeChat hangs, the list", `{"action":"list"}`, []func(*bench){hangs}, 0, "bind list of " + shop},
+		{"WeChat hangs, two thousand people", snsEvent(t, `{"uid":[`+people2000()+`]}`), []func(*bench){hangs}, 2000, `"status":"queued"`},
+		{"the queue hangs", snsEvent(t, `{"uid":"E1001"}`), []func(*bench){busy, queueHangs}, 0, "1 of 1 departures not done"},
+		{"the dead-letter queue hangs", sample(t, "sqs-sns-envelope.json"), []func(*bench){func(b *bench) { b.wechat.Grant(shop, false) }, queueHangs}, 0, `{"batchItemFailures":[{"itemIdentifier"`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			b := newBench(t, options{})
+			for _, inject := range tc.inject {
+				inject(b)
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
+			defer cancel()
+			reply, err := b.Handler.Invoke(ctx, []byte(tc.event))
+			if ctx.Err() != nil {
+				t.Fatal("the deadline is over")
+			}
+			if got := fmt.Sprint(string(reply), err); !strings.Contains(got, tc.want) {
+				t.Errorf("got %.300s, want …%s…", got, tc.want)
+			}
+			if got := len(b.queue.Messages()); got != tc.queued {
+				t.Errorf("%d messages in the queue, want %d", got, tc.queued)
+			}
+			if len(b.logged(t, "outcome"))+len(b.logged(t, "list")) == 0 {
+				t.Error("nothing in the log")
+			}
+		})
+	}
+}
+
+func people2000() string {
+	list := make([]string, 2000)
+	for i := range list {
+		list[i] = fmt.Sprintf("%q", fmt.Sprintf("person-%04d", i))
+	}
+	return strings.Join(list, ",")
+}
+
+func TestAnErrorIsShortEnoughToBeKept(t *testing.T) {
+	b := newBench(t, options{noQueue: true})
+	b.wechat.Grant(shop, false)
+	_, err := b.send(t, snsEvent(t, `{"uid":[`+people2000()+`]}`))
+	failure := unbindError(t, err)
+	if text := failure.Error(); !strings.HasPrefix(text, "2000 of 2000 departures not done: [{") || len(text) > 100<<10 || len(failure.NotDone) != 2000 {
+		t.Errorf("an error of %d bytes: %.200s", len(text), text)
+	}
+	if lines := b.logged(t, "outcome"); len(lines) != 2000 {
+		t.Errorf("%d lines in the log", len(lines))
+	}
+}
