@@ -1,0 +1,377 @@
+package e2e
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	eventbridgetypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"wedata-unbind/internal/wedata/wedatatest"
+)
+
+// row is one way through the deployed stack, with a merchant and a person of its own, so that rows cannot disturb each other.
+type row struct {
+	name string
+	run  func(t *testing.T, s *stack, merchant, uid string)
+}
+
+// TestDeployment deploys the template, goes every way through it, updates it and removes it.
+func TestDeployment(t *testing.T) {
+	ways := append(triggers(), failures()...)
+	merchantOf := func(i int) string { return fmt.Sprintf("wx%016x", i+1) }
+	uidOf := func(i int) string { return fmt.Sprintf("person-%02d@example.com", i+1) }
+	var merchants []string
+	for i := range len(ways) + 2 {
+		merchants = append(merchants, merchantOf(i))
+	}
+	crashing, updated := len(ways), len(ways)+1
+
+	s := newStack(t, merchants...)
+	for i, merchant := range merchants {
+		s.bind(merchant, uidOf(i))
+	}
+	s.deploy(t)
+
+	t.Run("architecture", func(t *testing.T) { s.architecture(t) })
+	t.Run("killed in the middle", func(t *testing.T) { killed(t, s, merchantOf(crashing), uidOf(crashing)) })
+	t.Run("ways", func(t *testing.T) {
+		for i, row := range ways {
+			t.Run(row.name, func(t *testing.T) {
+				t.Parallel()
+				row.run(t, s, merchantOf(i), uidOf(i))
+			})
+		}
+	})
+	t.Run("nothing is left in the queues", func(t *testing.T) {
+		for _, name := range []string{"QueueUrl", "DeadLetterQueueUrl"} {
+			eventually(t, time.Minute, "an empty queue "+name, func() bool { return s.inQueue(t, s.outputs[name]) == 0 })
+		}
+	})
+	t.Run("metrics", func(t *testing.T) { s.metrics(t) })
+	t.Run("no secret in the log", func(t *testing.T) {
+		log := strings.Join(s.log(t), "\n")
+		for i, merchant := range merchants {
+			for _, secret := range []string{tokenOf(merchant), uidOf(i), unbindKey, hookKey} {
+				if strings.Contains(log, secret) {
+					t.Errorf("the log has %s", secret)
+				}
+			}
+		}
+	})
+	t.Run("update", func(t *testing.T) {
+		s.deploy(t, "WedataVerify=false")
+		merchant, uid := merchantOf(updated), uidOf(updated)
+		s.invoke(t, fmt.Sprintf(`{"uid":%q,"merchant":%q}`, uid, merchant))
+		s.unbound(t, 10*time.Second, merchant, uid)
+		if n := s.wechat.calls(merchant, wedatatest.ListPath); n != 0 {
+			t.Errorf("the bind list was read %d times, want none once WedataVerify is false", n)
+		}
+	})
+	t.Run("removal", func(t *testing.T) { s.remove(t) })
+}
+
+// triggers are the ways in. Each ends with nobody bound, and a line in the log.
+func triggers() []row {
+	arrives := func(trigger string, send func(t *testing.T, s *stack, merchant, uid string)) func(*testing.T, *stack, string, string) {
+		return func(t *testing.T, s *stack, merchant, uid string) {
+			send(t, s, merchant, uid)
+			s.unbound(t, 30*time.Second, merchant, uid)
+			got := s.logged(t, 10*time.Second, merchant, "unbound")
+			if got.Trigger != trigger || got.UID == uid || got.UIDHash == "" {
+				t.Errorf("logged %+v, want the trigger %s, the uid masked and its hash", got, trigger)
+			}
+		}
+	}
+	return []row{
+		{"direct invocation", arrives("direct", func(t *testing.T, s *stack, merchant, uid string) {
+			out := s.invoke(t, bare(merchant, uid))
+			if !strings.Contains(string(out.Payload), `"status":"unbound"`) && !strings.Contains(string(out.Payload), `"status": "unbound"`) {
+				t.Errorf("replied %s, want unbound", out.Payload)
+			}
+		})},
+		{"asynchronous invocation", arrives("direct", func(t *testing.T, s *stack, merchant, uid string) {
+			s.invokeAsync(t, bare(merchant, uid))
+		})},
+		{"topic", arrives("sns", func(t *testing.T, s *stack, merchant, uid string) {
+			s.publish(t, canonical(merchant, uid))
+		})},
+		{"queue", arrives("sqs", func(t *testing.T, s *stack, merchant, uid string) {
+			s.send(t, s.outputs["QueueUrl"], canonical(merchant, uid))
+		})},
+		{"event bus", arrives("eventbridge", func(t *testing.T, s *stack, merchant, uid string) {
+			s.putEvent(t, "com.example.hr", bare(merchant, uid))
+		})},
+		{"event bus, another source", func(t *testing.T, s *stack, merchant, uid string) {
+			// The event that comes after it shows that this one was not taken.
+			s.putEvent(t, "com.example.other", bare(merchant, uid))
+			s.putEvent(t, "com.example.hr", bare(merchant, "nobody"))
+			s.logged(t, 30*time.Second, merchant, "unknown")
+			if !s.wechat.bound(merchant, uid) {
+				t.Error("an event of a source that the rule does not name was carried out")
+			}
+		}},
+		{"HTTP API", arrives("http", func(t *testing.T, s *stack, merchant, uid string) {
+			status, body := s.call(t, "POST /unbind", bare(merchant, uid), http.Header{"Authorization": {"Bearer " + unbindKey}})
+			if status != http.StatusOK || !strings.Contains(body, `"status":"unbound"`) {
+				t.Errorf("got %d %s, want 200 and unbound", status, body)
+			}
+		})},
+		{"webhook", arrives("sqs", func(t *testing.T, s *stack, merchant, uid string) {
+			body := canonical(merchant, uid)
+			status, reply := s.call(t, "POST /hooks/hr", body, http.Header{"X-Signature": {sign(body)}})
+			if status != http.StatusOK || reply != `{"accepted":1,"ignored":0}` {
+				t.Errorf("got %d %s, want 200 and one accepted", status, reply)
+			}
+		})},
+		{"webhook of a stranger", func(t *testing.T, s *stack, merchant, uid string) {
+			status, reply := s.call(t, "POST /hooks/hr", canonical(merchant, uid), http.Header{"X-Signature": {sign("another body")}})
+			if status != http.StatusUnauthorized || !strings.Contains(reply, `"instance"`) {
+				t.Errorf("got %d %s, want a problem 401 with the request id", status, reply)
+			}
+			if !s.wechat.bound(merchant, uid) || s.wechat.calls(merchant, wedatatest.UnbindPath) > 0 {
+				t.Error("a stranger unbound somebody")
+			}
+		}},
+		{"a path without a route", func(t *testing.T, s *stack, _, _ string) {
+			if status, reply := s.call(t, "DELETE /hooks/hr", "", nil); status != http.StatusNotFound {
+				t.Errorf("got %d %s, want the API's own 404", status, reply)
+			}
+		}},
+	}
+}
+
+// failures are the ways on of what cannot be done at once.
+func failures() []row {
+	return []row{
+		{"WeChat is busy, and well again", func(t *testing.T, s *stack, merchant, uid string) {
+			s.wechat.divert(tokenOf(merchant), busy)
+			s.publish(t, canonical(merchant, uid))
+			if got := s.logged(t, time.Minute, merchant, "queued"); got.ErrCode != -1 || got.Level != "WARN" {
+				t.Errorf("logged %+v, want a warning with errcode -1", got)
+			}
+			s.wechat.divert(tokenOf(merchant), nil)
+			// If it was received once more meanwhile, it is hidden for a minute and some.
+			s.unbound(t, 3*time.Minute, merchant, uid)
+			s.logged(t, 10*time.Second, merchant, "unbound")
+		}},
+		{"permission lost, mended and redriven", func(t *testing.T, s *stack, merchant, uid string) {
+			s.wechat.Grant(merchant, false)
+			s.publish(t, canonical(merchant, uid))
+			letter := s.takeDeadLetter(t, time.Minute, merchant)
+			if code, reason := attribute(letter, "errcode"), attribute(letter, "reason"); code != "48001" || reason == "" {
+				t.Errorf("the dead letter has errcode %q and reason %q, want 48001 and a reason", code, reason)
+			}
+			if got := s.logged(t, 10*time.Second, merchant, "failed"); got.Level != "ERROR" || got.ErrCode != 48001 {
+				t.Errorf("logged %+v, want an error with errcode 48001", got)
+			}
+			s.wechat.Grant(merchant, true)
+			s.send(t, s.outputs["QueueUrl"], *letter.Body) // MiniStack has no StartMessageMoveTask
+			s.unbound(t, time.Minute, merchant, uid)
+		}},
+		{"permission lost, somebody waits", func(t *testing.T, s *stack, merchant, uid string) {
+			s.wechat.Grant(merchant, false)
+			out := s.invoke(t, bare(merchant, uid))
+			reply := string(out.Payload)
+			if out.FunctionError == nil || !strings.Contains(reply, "UnbindError") || !strings.Contains(reply, "48001") {
+				t.Errorf("got %s, want an UnbindError with 48001", reply)
+			}
+			if strings.Contains(reply, uid) || strings.Contains(reply, tokenOf(merchant)) {
+				t.Errorf("the error shows the uid or the token: %s", reply)
+			}
+		}},
+		{"token rotated", func(t *testing.T, s *stack, merchant, uid string) {
+			s.bind(merchant, "first@example.com")
+			s.invoke(t, bare(merchant, "first@example.com")) // the function may keep the token from now on
+			s.wechat.SetToken(merchant, "a-newer-token")
+			s.putSecret(t, merchantPrefix+merchant, `{"authorizer_access_token":"a-newer-token"}`)
+			s.publish(t, canonical(merchant, uid))
+			s.unbound(t, time.Minute, merchant, uid)
+		}},
+		{"token refused until the server of tokens wakes up", func(t *testing.T, s *stack, merchant, uid string) {
+			s.wechat.Expire(merchant)
+			s.publish(t, canonical(merchant, uid))
+			if got := s.logged(t, time.Minute, merchant, "retry"); got.ErrCode != 42001 {
+				t.Errorf("logged %+v, want errcode 42001", got)
+			}
+			s.wechat.SetToken(merchant, "a-newer-token")
+			s.putSecret(t, merchantPrefix+merchant, `{"authorizer_access_token":"a-newer-token"}`)
+			s.unbound(t, 3*time.Minute, merchant, uid)
+		}},
+	}
+}
+
+// killed kills the function's process in the middle of a call to WeChat, each time Lambda tries. When it gives up, the event
+// must travel through the destination and the queue, and be carried out.
+func killed(t *testing.T, s *stack, merchant, uid string) {
+	deaths := make(chan int, 10)
+	s.wechat.divert(tokenOf(merchant), func(_ http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body) // only after it the server notices that the other side is gone
+		deaths <- s.killFunction()
+		<-r.Context().Done()
+	})
+	s.invokeAsync(t, bare(merchant, uid))
+	for i := range 3 {
+		select {
+		case n := <-deaths:
+			if n == 0 {
+				t.Fatal("there was no process to kill")
+			}
+			t.Logf("killed at try %d", i+1)
+		case <-time.After(3 * time.Minute):
+			t.Fatalf("Lambda did not try a %d. time", i+1)
+		}
+	}
+	s.wechat.divert(tokenOf(merchant), nil)
+	s.unbound(t, 3*time.Minute, merchant, uid)
+	if got := s.logged(t, 10*time.Second, merchant, "unbound"); got.Trigger != "sqs" {
+		t.Errorf("logged %+v, want it to come back by the queue", got)
+	}
+}
+
+// killFunction kills the function's processes, children of MiniStack's, and returns how many.
+func (s *stack) killFunction() int {
+	killed := 0
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, stat := range stats {
+		text, err := os.ReadFile(stat)
+		if err != nil {
+			continue // it has ended
+		}
+		// pid (comm) state ppid …
+		before, after, ok := strings.Cut(string(text), " (bootstrap) ")
+		fields := strings.Fields(after)
+		if !ok || len(fields) < 2 || fields[1] != strconv.Itoa(s.process) {
+			continue
+		}
+		if pid, err := strconv.Atoi(before); err == nil && syscall.Kill(pid, syscall.SIGKILL) == nil {
+			killed++
+		}
+	}
+	return killed
+}
+
+// architecture compares what the deployed function says it is with what this machine, for which make e2e builds, is.
+func (s *stack) architecture(t *testing.T) {
+	out, err := lambda.NewFromConfig(s.config).GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{
+		FunctionName: aws.String(s.outputs["FunctionName"]),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]lambdatypes.Architecture{"amd64": lambdatypes.ArchitectureX8664, "arm64": lambdatypes.ArchitectureArm64}[runtime.GOARCH]
+	if len(out.Architectures) != 1 || out.Architectures[0] != want {
+		t.Errorf("deployed for %v, want %s", out.Architectures, want)
+	}
+}
+
+// remove removes the stack as a user does, and looks that nothing is left that costs money or does something.
+func (s *stack) remove(t *testing.T) {
+	sam(t, environ("AWS_ENDPOINT_URL="+s.endpoint), "delete", "--stack-name", s.name, "--region", s.config.Region, "--no-prompts")
+	_, err := cloudformation.NewFromConfig(s.config).DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{StackName: &s.name})
+	if err == nil {
+		t.Error("the stack is still there")
+	}
+	_, err = lambda.NewFromConfig(s.config).GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: aws.String(s.outputs["FunctionName"])})
+	if err == nil {
+		t.Error("the function is still there")
+	}
+	queues, err := sqs.NewFromConfig(s.config).ListQueues(t.Context(), &sqs.ListQueuesInput{})
+	if err != nil || len(queues.QueueUrls) > 0 {
+		t.Errorf("queues %v, %v; want none", queues.QueueUrls, err)
+	}
+	topics, err := sns.NewFromConfig(s.config).ListTopics(t.Context(), &sns.ListTopicsInput{})
+	if err != nil || len(topics.Topics) > 0 {
+		t.Errorf("topics %v, %v; want none", topics.Topics, err)
+	}
+	if s.log(t) == nil {
+		t.Error("the log is gone; it is evidence, and has to stay")
+	}
+}
+
+func bare(merchant, uid string) string { return fmt.Sprintf(`{"uid":%q,"merchant":%q}`, uid, merchant) }
+
+func canonical(merchant, uid string) string {
+	return fmt.Sprintf(`{"specversion":"1.0","id":"evt-%s","source":"hr","type":"employee.left","time":%q,"data":%s}`,
+		merchant, time.Now().UTC().Format(time.RFC3339), bare(merchant, uid))
+}
+
+func (s *stack) publish(t *testing.T, message string) {
+	t.Helper()
+	if _, err := sns.NewFromConfig(s.config).Publish(t.Context(), &sns.PublishInput{TopicArn: aws.String(s.outputs["TopicArn"]), Message: &message}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *stack) putEvent(t *testing.T, source, detail string) {
+	t.Helper()
+	out, err := eventbridge.NewFromConfig(s.config).PutEvents(t.Context(), &eventbridge.PutEventsInput{
+		Entries: []eventbridgetypes.PutEventsRequestEntry{{Source: &source, DetailType: aws.String("Employee Left"), Detail: &detail}},
+	})
+	if err != nil || out.FailedEntryCount > 0 {
+		t.Fatal(out, err)
+	}
+}
+
+// invokeAsync invokes the function without waiting for it, as SNS and EventBridge do.
+func (s *stack) invokeAsync(t *testing.T, event string) {
+	t.Helper()
+	_, err := lambda.NewFromConfig(s.config).Invoke(t.Context(), &lambda.InvokeInput{
+		FunctionName: aws.String(s.outputs["FunctionName"]), Payload: []byte(event), InvocationType: lambdatypes.InvocationTypeEvent,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// call sends a request, "METHOD /path", to the HTTP API, and returns status and body of the reply.
+func (s *stack) call(t *testing.T, request, body string, header http.Header) (int, string) {
+	t.Helper()
+	api, err := url.Parse(s.outputs["UnbindUrl"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	method, path, _ := strings.Cut(request, " ")
+	r, err := http.NewRequestWithContext(t.Context(), method, s.endpoint+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header = header.Clone()
+	r.Host = api.Host // by which MiniStack knows the API
+	reply, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reply.Body.Close()
+	text, err := io.ReadAll(reply.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply.StatusCode, string(text)
+}
+
+// sign is the signature of the source hr.
+func sign(body string) string {
+	mac := hmac.New(sha256.New, []byte(hookKey))
+	mac.Write([]byte(body))
+	return hex.EncodeToString(mac.Sum(nil))
+}
