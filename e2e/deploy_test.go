@@ -1,9 +1,6 @@
 package e2e
 
 import (
-	"crypto/hmac"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"wedata-unbind/internal/source/sourcetest"
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
@@ -71,7 +69,7 @@ func TestDeployment(t *testing.T) {
 	t.Run("no secret in the log", func(t *testing.T) {
 		log := strings.Join(s.log(t), "\n")
 		for i, merchant := range merchants {
-			for _, secret := range []string{tokenOf(merchant), uidOf(i), unbindKey, hookKey} {
+			for _, secret := range []string{tokenOf(merchant), uidOf(i), deskKey, deskToken, deskAES} {
 				if strings.Contains(log, secret) {
 					t.Errorf("the log has %s", secret)
 				}
@@ -131,20 +129,21 @@ func triggers() []row {
 			}
 		}},
 		{"HTTP API", arrives("http", func(t *testing.T, s *stack, merchant, uid string) {
-			status, body := s.call(t, "POST /unbind", bare(merchant, uid), http.Header{"Authorization": {"Bearer " + unbindKey}})
+			status, body := s.call(t, "/unbind", sourcetest.Bearer(deskKey, []byte(bare(merchant, uid))))
 			if status != http.StatusOK || !strings.Contains(body, `"status":"unbound"`) {
 				t.Errorf("got %d %s, want 200 and unbound", status, body)
 			}
 		})},
 		{"webhook", arrives("sqs", func(t *testing.T, s *stack, merchant, uid string) {
-			body := canonical(merchant, uid)
-			status, reply := s.call(t, "POST /hooks/hr", body, http.Header{"X-Signature": {sign(body)}})
+			status, reply := s.call(t, "/hooks/hr", signed(canonical(merchant, uid)))
 			if status != http.StatusOK || reply != `{"accepted":1,"ignored":0}` {
 				t.Errorf("got %d %s, want 200 and one accepted", status, reply)
 			}
 		})},
 		{"webhook of a stranger", func(t *testing.T, s *stack, merchant, uid string) {
-			status, reply := s.call(t, "POST /hooks/hr", canonical(merchant, uid), http.Header{"X-Signature": {sign("another body")}})
+			forged := signed("another body")
+			forged.Body = []byte(canonical(merchant, uid))
+			status, reply := s.call(t, "/hooks/hr", forged)
 			if status != http.StatusUnauthorized || !strings.Contains(reply, `"instance"`) {
 				t.Errorf("got %d %s, want a problem 401 with the request id", status, reply)
 			}
@@ -152,8 +151,15 @@ func triggers() []row {
 				t.Error("a stranger unbound somebody")
 			}
 		}},
+		{"handshakes", func(t *testing.T, s *stack, _, _ string) {
+			for _, h := range handshakes() {
+				if status, reply := s.call(t, h.path, h.request); status != http.StatusOK || reply != h.want {
+					t.Errorf("%s: got %d %s, want %s", h.name, status, reply, h.want)
+				}
+			}
+		}},
 		{"a path without a route", func(t *testing.T, s *stack, _, _ string) {
-			if status, reply := s.call(t, "DELETE /hooks/hr", "", nil); status != http.StatusNotFound {
+			if status, reply := s.call(t, "/hooks/hr", sourcetest.Request{Method: http.MethodDelete}); status != http.StatusNotFound {
 				t.Errorf("got %d %s, want the API's own 404", status, reply)
 			}
 		}},
@@ -202,8 +208,7 @@ func failures() []row {
 		{"token rotated", func(t *testing.T, s *stack, merchant, uid string) {
 			s.bind(merchant, "first@example.com")
 			s.invoke(t, bare(merchant, "first@example.com")) // the function may keep the token from now on
-			s.wechat.SetToken(merchant, "a-newer-token")
-			s.putSecret(t, merchantPrefix+merchant, `{"authorizer_access_token":"a-newer-token"}`)
+			s.rotate(t, merchant)
 			s.publish(t, canonical(merchant, uid))
 			s.unbound(t, time.Minute, merchant, uid)
 		}},
@@ -213,8 +218,7 @@ func failures() []row {
 			if got := s.logged(t, time.Minute, merchant, "retry"); got.ErrCode != 42001 {
 				t.Errorf("logged %+v, want errcode 42001", got)
 			}
-			s.wechat.SetToken(merchant, "a-newer-token")
-			s.putSecret(t, merchantPrefix+merchant, `{"authorizer_access_token":"a-newer-token"}`)
+			s.rotate(t, merchant)
 			s.unbound(t, 3*time.Minute, merchant, uid)
 		}},
 	}
@@ -343,35 +347,13 @@ func (s *stack) invokeAsync(t *testing.T, event string) {
 	}
 }
 
-// call sends a request, "METHOD /path", to the HTTP API, and returns status and body of the reply.
-func (s *stack) call(t *testing.T, request, body string, header http.Header) (int, string) {
+// call sends a request to the HTTP API, and returns status and body of the reply.
+func (s *stack) call(t *testing.T, path string, r sourcetest.Request) (int, string) {
 	t.Helper()
 	api, err := url.Parse(s.outputs["UnbindUrl"])
 	if err != nil {
 		t.Fatal(err)
 	}
-	method, path, _ := strings.Cut(request, " ")
-	r, err := http.NewRequestWithContext(t.Context(), method, s.endpoint+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header = header.Clone()
-	r.Host = api.Host // by which MiniStack knows the API
-	reply, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer reply.Body.Close()
-	text, err := io.ReadAll(reply.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return reply.StatusCode, string(text)
-}
-
-// sign is the signature of the source hr.
-func sign(body string) string {
-	mac := hmac.New(sha256.New, []byte(hookKey))
-	mac.Write([]byte(body))
-	return hex.EncodeToString(mac.Sum(nil))
+	status, _, body := deliver(t, s.endpoint, api.Host, path, r) // MiniStack knows the API by its host
+	return status, body
 }

@@ -1,9 +1,9 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"os/exec"
@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"wedata-unbind/internal/lambdatest"
+	"wedata-unbind/internal/source/sourcetest"
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
@@ -35,11 +36,7 @@ func newDesk(t *testing.T) *desk {
 	d.wechat.Bind(sampleMerchant, wedatatest.Bound("E1001"), wedatatest.Bound("E1002"))
 	aws.Secrets.Put("wedata/token", fmt.Sprintf(`{"authorizer_access_token":%q,"authorizer_appid":%q}`,
 		d.wechat.Rotate(sampleMerchant), sampleMerchant))
-	sources, err := os.ReadFile("../internal/lambdatest/desk/sources.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	aws.Secrets.Put("wedata/sources", string(sources))
+	aws.Secrets.Put("wedata/sources", deskSources(t, "merchants", []string{sampleMerchant}))
 
 	awsURL := "http://host.docker.internal:" + serve(t, aws)
 	env, err := json.Marshal(map[string]any{"UnbindFunction": map[string]string{
@@ -71,53 +68,92 @@ func (d *desk) bound() []string {
 	return uids
 }
 
+// container is the function in a container of sam local, to which the stand-in for SQS can deliver.
+type container struct {
+	t       *testing.T
+	envFile string
+}
+
+func (c container) Invoke(_ context.Context, event []byte) (lambdatest.Reply, error) {
+	file := filepath.Join(c.t.TempDir(), "event.json")
+	if err := os.WriteFile(file, event, 0o600); err != nil {
+		return lambdatest.Reply{}, err
+	}
+	reply, _ := c.invoke(file)
+	return lambdatest.Reply{Payload: []byte(reply)}, nil
+}
+
+// invoke sends the event in the file, and returns the reply and the log.
+func (c container) invoke(file string) (reply, log string) {
+	return sam(c.t, environ(), "local", "invoke", "UnbindFunction", "--config-env", "local", "--env-vars", c.envFile, "--event", file)
+}
+
 // TestLocalAPI calls the HTTP API as sam local serves it. It runs before TestLocalInvoke, so that the image is made once.
 func TestLocalAPI(t *testing.T) {
 	d := newDesk(t)
-	port := freePort(t)
-	cmd := exec.Command(tool(t, "SAM"), "local", "start-api", "--config-env", "local", "--env-vars", d.envFile, "--port", port)
+	base := "http://127.0.0.1:" + freePort(t)
+	cmd := exec.Command(tool(t, "SAM"), "local", "start-api", "--config-env", "local", "--env-vars", d.envFile, "--port", base[len("http://127.0.0.1:"):])
 	cmd.Dir, cmd.Env = "..", environ()
 	start(t, cmd)
+	eventually(t, time.Minute, "sam local start-api answers", func() bool {
+		reply, err := http.Get(base)
+		if err == nil {
+			reply.Body.Close()
+		}
+		return err == nil
+	})
 
-	const event = `{"uid":"E1001"}`
-	for _, row := range []struct {
-		name, request, key string
-		status             int
-		contentType        string
-		bound, queued      int
-	}{
-		// Of two people who are bound; what a hook accepts waits in the queue.
-		{"no key", "POST /unbind", "", http.StatusUnauthorized, "application/problem+json", 2, 0},
-		{"a wrong key", "POST /unbind", "Bearer key-of-somebody", http.StatusUnauthorized, "application/problem+json", 2, 0},
-		{"an unsigned hook", "POST /hooks/hr", "", http.StatusUnauthorized, "application/problem+json", 2, 0},
-		{"an unknown source", "POST /hooks/nobody", "", http.StatusNotFound, "application/problem+json", 2, 0},
-		{"a hook that is no challenge", "GET /hooks/hr", "", http.StatusMethodNotAllowed, "application/problem+json", 2, 0},
-		{"a method without a route", "DELETE /hooks/hr", "", http.StatusForbidden, "application/json", 2, 0},
-		{"a path without a route", "GET /", "", http.StatusForbidden, "application/json", 2, 0},
-		{"the right key", "POST /unbind", "Bearer key-of-the-desk", http.StatusOK, "application/json", 1, 0},
-	} {
+	const first, second = `{"uid":"E1001"}`, `{"uid":"E1002"}`
+	with := func(method string) sourcetest.Request { return sourcetest.Request{Method: method, Body: []byte(first)} }
+	forged := signed(first)
+	forged.Body = []byte(second)
+	type row struct {
+		name, path  string
+		request     sourcetest.Request
+		status      int
+		contentType string
+		body        string // a part of it
+		bound       int    // of two people
+		queued      int    // what a hook accepts waits in the queue
+	}
+	rows := []row{
+		{"no key", "/unbind", with("POST"), http.StatusUnauthorized, "application/problem+json", `"instance"`, 2, 0},
+		{"a wrong key", "/unbind", sourcetest.Bearer("key-of-somebody", []byte(first)), http.StatusUnauthorized, "application/problem+json", "", 2, 0},
+		{"an unsigned hook", "/hooks/hr", with("POST"), http.StatusUnauthorized, "application/problem+json", "", 2, 0},
+		{"a forged hook", "/hooks/hr", forged, http.StatusUnauthorized, "application/problem+json", "", 2, 0},
+		{"an unknown source", "/hooks/nobody", with("POST"), http.StatusNotFound, "application/problem+json", "", 2, 0},
+		{"a hook that is no challenge", "/hooks/hr", with("GET"), http.StatusMethodNotAllowed, "application/problem+json", "", 2, 0},
+		{"a method without a route", "/hooks/hr", with("DELETE"), http.StatusForbidden, "application/json", "", 2, 0},
+		{"a path without a route", "/", with("GET"), http.StatusForbidden, "application/json", "", 2, 0},
+		{"the right key", "/unbind", sourcetest.Bearer(deskKey, []byte(first)), http.StatusOK, "application/json", `"status":"unbound"`, 1, 0},
+		{"a signed hook", "/hooks/hr", signed(second), http.StatusOK, "application/json", `{"accepted":1,"ignored":0}`, 1, 1},
+	}
+	for _, h := range handshakes() {
+		contentType := "application/json"
+		if h.want[0] != '{' {
+			contentType = "text/plain; charset=utf-8"
+		}
+		rows = append(rows, row{"handshake of " + h.name, h.path, h.request, http.StatusOK, contentType, h.want, 1, 1})
+	}
+	for _, row := range rows {
 		t.Run(row.name, func(t *testing.T) {
-			method, path, _ := strings.Cut(row.request, " ")
-			var reply *http.Response
-			eventually(t, time.Minute, "a reply of sam local start-api", func() bool {
-				request, err := http.NewRequestWithContext(t.Context(), method, "http://127.0.0.1:"+port+path, strings.NewReader(event))
-				if err != nil {
-					t.Fatal(err)
-				}
-				request.Header.Set("Authorization", row.key)
-				reply, err = http.DefaultClient.Do(request)
-				return err == nil
-			})
-			defer reply.Body.Close()
-			body, _ := io.ReadAll(reply.Body)
-			if reply.StatusCode != row.status || reply.Header.Get("Content-Type") != row.contentType {
-				t.Errorf("got %s, %s %s; want %d, %s", reply.Status, reply.Header.Get("Content-Type"), body, row.status, row.contentType)
+			status, contentType, body := deliver(t, base, "", row.path, row.request)
+			if status != row.status || contentType != row.contentType || !strings.Contains(body, row.body) {
+				t.Errorf("got %d, %s %s; want %d, %s …%s…", status, contentType, body, row.status, row.contentType, row.body)
 			}
 			if bound, queued := len(d.bound()), len(d.queue.Messages()); bound != row.bound || queued != row.queued {
 				t.Errorf("%d are bound and %d messages in the queue, want %d and %d; reply %s", bound, queued, row.bound, row.queued, body)
 			}
 		})
 	}
+	t.Run("what the hook queued ends in a gone binding", func(t *testing.T) {
+		if _, err := d.queue.Deliver(t.Context(), container{t, d.envFile}, 10); err != nil {
+			t.Fatal(err)
+		}
+		if bound, queued := d.bound(), d.queue.Messages(); len(bound) > 0 || len(queued) > 0 {
+			t.Errorf("%v are bound, queue %+v", bound, queued)
+		}
+	})
 }
 
 // TestLocalInvoke sends every file of events/ to the function in a container.
@@ -161,8 +197,7 @@ func TestLocalInvoke(t *testing.T) {
 				t.Fatal("what should become of this event? Give it a row above")
 			}
 			d := newDesk(t)
-			reply, log := sam(t, environ(), "local", "invoke", "UnbindFunction", "--config-env", "local",
-				"--env-vars", d.envFile, "--event", filepath.Join("events", name))
+			reply, log := container{t, d.envFile}.invoke(filepath.Join("events", name))
 			if !strings.Contains(reply, want.reply) {
 				t.Errorf("got the reply %s, want %s in it; the log:\n%s", reply, want.reply, log)
 			}

@@ -30,12 +30,6 @@ const (
 	sourcesSecret  = "wedata/sources"
 )
 
-// Two of the sources' keys, for POST /unbind and for /hooks/hr.
-const (
-	unbindKey = "key-of-the-callers-of-unbind"
-	hookKey   = "key-of-the-hr-system"
-)
-
 // stack is the real template, deployed by sam to MiniStack.
 type stack struct {
 	name     string
@@ -94,10 +88,7 @@ func newStack(t *testing.T, merchants ...string) *stack {
 		t.Fatal(err)
 	}
 	s.putSecret(t, indexSecret, string(text))
-	s.putSecret(t, sourcesSecret, fmt.Sprintf(`{
-		"unbind": {"scheme": "bearer", "keys": [%q], "merchants": ["*"]},
-		"hr": {"scheme": "hmac", "keys": [%q], "header": "X-Signature", "merchants": ["*"]}
-	}`, unbindKey, hookKey))
+	s.putSecret(t, sourcesSecret, deskSources(t, "merchants", []string{"*"})) // as an index asks for
 	return s
 }
 
@@ -129,6 +120,12 @@ func (s *stack) putSecret(t *testing.T, name, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// rotate gives the merchant a new token, at WeChat and in its secret. Each merchant's is its own, as WeChat knows it by that.
+func (s *stack) rotate(t *testing.T, merchant string) {
+	t.Helper()
+	s.putSecret(t, merchantPrefix+merchant, fmt.Sprintf(`{"authorizer_access_token":%q}`, s.wechat.Rotate(merchant)))
 }
 
 // bind has the uid bound to the merchant.
