@@ -8,6 +8,7 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/smithy-go/logging"
 
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/events"
@@ -21,7 +22,8 @@ import (
 
 // build puts the function together. Nothing is called yet: what is out of reach must not keep the function from starting.
 func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, error) {
-	aws, err := awsconfig.LoadDefaultConfig(ctx)
+	// The SDK's own warnings are no JSON; what matters of them comes back as errors.
+	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{}))
 	if err != nil {
 		return nil, fmt.Errorf("aws configuration: %w", err)
 	}

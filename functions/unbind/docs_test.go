@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"wedata-unbind/internal/later"
 	"wedata-unbind/internal/offboard"
 	"wedata-unbind/internal/wedata/wedatatest"
 )
@@ -151,6 +153,12 @@ func TestDocumentsPointAtWhatIsThere(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestTheTemplateGivesUpWhenTheFunctionDoes(t *testing.T) {
+	if want := fmt.Sprintf("maxReceiveCount: %d\n", later.MaxReceives); !strings.Contains(read(t, filepath.Join("..", "..", "template.yaml")), want) {
+		t.Errorf("the template has no %s", want)
 	}
 }
 

@@ -22,11 +22,11 @@ type Decoder struct {
 // id, source, time and, of a bare payload, the type.
 //
 // An event of another type is no error: it comes back with the verdict Ignored. An error names the member and what is
-// wrong with it, and never quotes a value.
+// wrong with it, and never quotes a value; the event beside it has the Meta that is known all the same.
 func (d Decoder) Decode(payload []byte, envelope Meta) (Event, error) {
 	members, err := Object(payload)
 	if err != nil {
-		return Event{}, err
+		return Event{Meta: envelope}, err
 	}
 	return d.DecodeObject(members, envelope)
 }
@@ -48,21 +48,21 @@ func (d Decoder) canonical(members map[string]json.RawMessage, data json.RawMess
 	meta, err := readMeta(members, envelope)
 	switch {
 	case meta.Type == "":
-		return Event{}, fmt.Errorf("type: %s where a string is expected", Kind(members["type"]))
+		return Event{Meta: meta}, fmt.Errorf("type: %s where a string is expected", Kind(members["type"]))
 	case meta.ignored():
 		return ignored(meta), nil // whatever else is odd about an event that asks for nothing
 	case err != nil:
-		return Event{}, err
+		return Event{Meta: meta}, err
 	}
 	// Whoever writes these wants nobody unbound, and has not got the bare form to say so in.
 	for _, name := range []string{"dry_run", "action"} {
 		if _, ok := members[name]; ok {
-			return Event{}, fmt.Errorf(`%s goes with the bare form of a direct invocation only, such as {"dry_run":true,"uid":"E1001"}`, name)
+			return Event{Meta: meta}, fmt.Errorf(`%s goes with the bare form of a direct invocation only, such as {"dry_run":true,"uid":"E1001"}`, name)
 		}
 	}
 	inner, err := Object(data)
 	if err != nil {
-		return Event{}, fmt.Errorf("data: %w", err)
+		return Event{Meta: meta}, fmt.Errorf("data: %w", err)
 	}
 	return d.event(inner, meta, false)
 }
@@ -76,18 +76,18 @@ func (d Decoder) event(data map[string]json.RawMessage, meta Meta, strict bool) 
 	event := Event{Meta: meta}
 	if strict {
 		if err := OnlyMembers(data, "uid", "merchant", "effective_at"); err != nil {
-			return Event{}, fmt.Errorf("%w; %s", err, hint)
+			return event, fmt.Errorf("%w; %s", err, hint)
 		}
 	}
 	var err error
 	if event.UIDs, err = Strings(data, "uid"); err != nil {
-		return Event{}, err
+		return event, err
 	}
 	if event.Merchants, err = Strings(data, "merchant"); err != nil {
-		return Event{}, err
+		return event, err
 	}
 	if event.EffectiveAt, err = d.readEffective(data); err != nil {
-		return Event{}, err
+		return event, err
 	}
 	return event, event.Check()
 }

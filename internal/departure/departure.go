@@ -6,6 +6,7 @@ package departure
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -81,7 +82,7 @@ type Departure struct {
 }
 
 // Check returns an error that names the first thing in the event that cannot be carried out: a uid that is blank, longer
-// than 256 bytes or not clean text, a merchant likewise, nobody at all, or more than MaxPairs pairs.
+// than 256 bytes or not clean text, a merchant that is no appid, nobody at all, or more than MaxPairs pairs.
 func (e Event) Check() error {
 	if len(e.UIDs) == 0 {
 		return fmt.Errorf("uid: missing; %s", hint)
@@ -92,8 +93,8 @@ func (e Event) Check() error {
 		}
 	}
 	for _, merchant := range e.Merchants {
-		if err := checkText(merchant); err != nil {
-			return fmt.Errorf("merchant: %w", err)
+		if !IsAppID(merchant) {
+			return errors.New("merchant: not an authorizer appid such as wx0123456789abcdef")
 		}
 	}
 	return checkPairs(len(e.UIDs), max(1, len(e.Merchants)))

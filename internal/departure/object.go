@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -37,7 +38,7 @@ func Object(raw []byte) (map[string]json.RawMessage, error) {
 		}
 		name, _ := token.(string)
 		if _, twice := members[name]; twice {
-			return nil, fmt.Errorf("member %s stands twice", Quote(name))
+			return nil, fmt.Errorf("%s stands twice", member(name))
 		}
 		var value json.RawMessage
 		if err := dec.Decode(&value); err != nil {
@@ -73,7 +74,16 @@ func OnlyMembers(members map[string]json.RawMessage, known ...string) error {
 	if len(unknown) == 0 {
 		return nil
 	}
-	return fmt.Errorf("unknown member %s", Quote(slices.Min(unknown)))
+	return fmt.Errorf("unknown %s", member(slices.Min(unknown)))
+}
+
+// member names a member as an error may show it. What is no name, but a text in the place of one, may hold anything.
+func member(name string) string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+	if name == "" || len(name) > 40 || strings.Trim(name, letters) != "" {
+		return "member whose name is not shown here"
+	}
+	return "member " + strconv.Quote(name)
 }
 
 // Kind names the kind of a JSON value as an error message wants it: "a string", "a number", "null", …

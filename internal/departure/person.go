@@ -3,6 +3,7 @@ package departure
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -19,6 +20,14 @@ func Mask(uid string) string {
 	_, first := utf8.DecodeRuneInString(uid)
 	_, last := utf8.DecodeLastRuneInString(uid)
 	return uid[:first] + hidden + uid[len(uid)-last:]
+}
+
+// IsAppID tells an authorizer appid from other words. All that are known are wx and 16 hex digits; WeChat promises no length.
+func IsAppID(s string) bool {
+	const longest = 64
+	digits, ok := strings.CutPrefix(s, "wx")
+	return ok && digits != "" && len(s) <= longest &&
+		strings.Trim(digits, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
 // Hash returns the pseudonym by which one person's history is found in the logs: the first 16 hex digits of the SHA-256 of

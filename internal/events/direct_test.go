@@ -40,6 +40,18 @@ func TestDirectAnswersWithOutcomes(t *testing.T) {
 	}
 }
 
+func TestADryRunIsMarkedInTheLog(t *testing.T) {
+	b := newBench(t, options{})
+	if _, err := b.send(t, sample(t, "dry-run.json")); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range b.logged(t, "outcome") {
+		if line["dry_run"] != true {
+			t.Errorf("logged %v", line)
+		}
+	}
+}
+
 func TestDirectReplyTellsThePersonWhole(t *testing.T) {
 	b := newBench(t, options{})
 	reply, err := b.send(t, `{"uid":"E1001"}`)

@@ -23,7 +23,7 @@ func (h *Handler) enqueue(ctx context.Context, outcomes []*offboard.Outcome, whi
 		}
 		body, err := departure.Marshal(o.Departure.Event())
 		if err != nil {
-			o.Detail += "; " + err.Error()
+			o.Detail = also(o.Detail, err)
 			continue
 		}
 		picked = append(picked, o)
@@ -34,11 +34,19 @@ func (h *Handler) enqueue(ctx context.Context, outcomes []*offboard.Outcome, whi
 	}
 	for i, err := range h.cfg.Queue.Send(ctx, messages) {
 		if err != nil {
-			picked[i].Detail += "; " + err.Error()
+			picked[i].Detail = also(picked[i].Detail, err)
 			continue
 		}
 		picked[i].Status = offboard.Queued
 	}
+}
+
+// also adds a second reason to the first, if there is one.
+func also(reason string, err error) string {
+	if reason == "" {
+		return err.Error()
+	}
+	return reason + "; " + err.Error()
 }
 
 // deadLetter is the message by which an outcome is put before a person, with the reason in its attributes: the departure as

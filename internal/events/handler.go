@@ -156,6 +156,9 @@ func (h *Handler) log(ctx context.Context, trigger string, outcomes []*offboard.
 			slog.String("reason", o.Detail),
 			slog.Int64("duration_ms", o.Took.Milliseconds()),
 		}
+		if o.DryRun {
+			attrs = append(attrs, slog.Bool("dry_run", true))
+		}
 		if age := h.cfg.Now().Sub(o.Since()); !o.Since().IsZero() && age >= 0 {
 			attrs = append(attrs, slog.Float64("age_s", age.Seconds()))
 		}

@@ -46,12 +46,29 @@ func (h *Handler) sqs(ctx context.Context, raw []byte) ([]byte, error) {
 		r := &records[i]
 		r.outcomes = flat(outcomes[:len(r.events)])
 		outcomes = outcomes[len(r.events):]
+		r.giveUp()
 		if !h.dispose(ctx, r) {
 			reply.BatchItemFailures = append(reply.BatchItemFailures, awsevents.SQSBatchItemFailure{ItemIdentifier: r.MessageId})
 		}
 		h.log(ctx, triggerSQS, r.outcomes)
 	}
 	return departure.Marshal(reply)
+}
+
+// giveUp turns a last try into a failure. SQS would move the message to the dead-letter queue all the same, but without a
+// word of why.
+func (r *record) giveUp() {
+	if len(r.outcomes) != 1 || r.outcomes[0].Status != offboard.Retry || r.received() < later.MaxReceives {
+		return
+	}
+	o := r.outcomes[0]
+	o.Status, o.Detail = offboard.Failed, fmt.Sprintf("given up after %d tries: %s", r.received(), o.Detail)
+}
+
+// received is how often SQS has handed the message over.
+func (r *record) received() int {
+	n, _ := strconv.Atoi(r.Attributes["ApproximateReceiveCount"])
+	return n
 }
 
 // dispose finds a place for everything in the record that is not done. It returns whether the message can be deleted.
@@ -81,8 +98,7 @@ func (h *Handler) dispose(ctx context.Context, r *record) bool {
 // keep leaves the record in the queue, hidden as long as the outcome asks for. Where hiding does not work it comes back when
 // its present visibility timeout ends, which loses nothing.
 func (h *Handler) keep(ctx context.Context, r *record, o *offboard.Outcome, reason error) {
-	received, _ := strconv.Atoi(r.Attributes["ApproximateReceiveCount"])
-	wait := later.Wait(o.Class, received, h.cfg.Now())
+	wait := later.Wait(o.Class, r.received(), h.cfg.Now())
 	if err := errors.Join(reason, h.cfg.Queue.Postpone(ctx, r.ReceiptHandle, wait)); err != nil {
 		h.cfg.Log.WarnContext(ctx, "message stays in the queue", "messageId", r.MessageId, "reason", err.Error())
 	}

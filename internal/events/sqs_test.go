@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"wedata-unbind/internal/lambdatest"
+	"wedata-unbind/internal/later"
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
@@ -155,6 +156,26 @@ func TestTheWaitGrowsWithEveryReceipt(t *testing.T) {
 		if wait, want := b.queue.Messages()[0].Delay, time.Minute<<i; wait < want-time.Second || wait > want*3/2 {
 			t.Errorf("receipt %d: waits %v, want about %v", i+1, wait, want)
 		}
+	}
+}
+
+// SQS itself gives a message up without a word of why, so the function does it first.
+func TestTheLastTryIsGivenUpWithItsReason(t *testing.T) {
+	b := newBench(t, options{})
+	b.wechat.Fail(wedatatest.Fault{Times: -1, Errcode: 12345})
+	b.queue.Send(`{"uid":"E1001"}`, nil)
+	for i := range later.MaxReceives {
+		if dead := b.dead.Messages(); len(dead) > 0 {
+			t.Fatalf("given up after %d tries", i)
+		}
+		b.deliver(t)
+	}
+	dead := b.dead.Messages()
+	if len(dead) != 1 || len(b.queue.Messages()) != 0 || !strings.HasPrefix(dead[0].Attributes["reason"].StringValue, "given up after 12 tries: wedata: unbind user: 12345") {
+		t.Errorf("dead letters %+v", dead)
+	}
+	if lines := b.logged(t, "outcome"); lines[len(lines)-1]["status"] != "failed" {
+		t.Errorf("logged %v", lines[len(lines)-1])
 	}
 }
 

@@ -38,7 +38,7 @@ func (h *Handler) serve(ctx context.Context, r source.Request) httpReply {
 	case last > 0 && name == sourceOfUnbind:
 		return h.unbind(ctx, r)
 	}
-	return h.problem(ctx, http.StatusNotFound, errors.New("no such path: "+departure.Quote(r.Path)))
+	return h.problem(ctx, "", http.StatusNotFound, errors.New("no such path: "+departure.Quote(r.Path)))
 }
 
 // hook takes a webhook in: verify, map, queue, answer. WeChat is called later, when the queue delivers, since vendors do not
@@ -48,12 +48,12 @@ func (h *Handler) hook(ctx context.Context, name string, r source.Request) httpR
 	defer cancel()
 	delivery, err := h.receive(ctx, name, r)
 	if err != nil {
-		return h.problem(ctx, statusOf(err), err)
+		return h.problem(ctx, name, statusOf(err), err)
 	}
 	outcomes, err := h.accept(ctx, delivery.Events)
 	h.log(ctx, triggerHTTP, outcomes)
 	if err != nil {
-		return h.problem(ctx, http.StatusServiceUnavailable, err)
+		return h.problem(ctx, name, http.StatusServiceUnavailable, err)
 	}
 	ignored := 0
 	for _, o := range outcomes {
@@ -61,27 +61,27 @@ func (h *Handler) hook(ctx context.Context, name string, r source.Request) httpR
 			ignored++
 		}
 	}
-	return h.answer(ctx, delivery, len(outcomes)-ignored, ignored)
+	return h.answer(ctx, name, delivery, len(outcomes)-ignored, ignored)
 }
 
 // unbind carries out what it can while the caller waits, and leaves the rest to the queue.
 func (h *Handler) unbind(ctx context.Context, r source.Request) httpReply {
-	if r.Method != http.MethodPost {
-		return h.problem(ctx, http.StatusMethodNotAllowed, source.ErrMethod)
-	}
 	ctx, cancel := context.WithTimeout(ctx, unbindWithin)
 	defer cancel()
 	delivery, err := h.receive(ctx, sourceOfUnbind, r)
+	if err == nil && r.Method != http.MethodPost {
+		err = source.ErrMethod
+	}
 	switch {
 	case err != nil:
-		return h.problem(ctx, statusOf(err), err)
+		return h.problem(ctx, sourceOfUnbind, statusOf(err), err)
 	case len(delivery.Events) == 0:
-		return h.answer(ctx, delivery, 0, 0)
+		return h.answer(ctx, sourceOfUnbind, delivery, 0, 0)
 	}
 	for _, event := range delivery.Events {
 		if event.Verdict == departure.Failed {
 			// The caller hears of it at once, so nothing needs to be kept, and nothing is half done.
-			return h.problem(ctx, http.StatusBadRequest, errors.New(event.Reason))
+			return h.problem(ctx, sourceOfUnbind, http.StatusBadRequest, errors.New(event.Reason))
 		}
 	}
 	outcomes := flat(h.work(ctx, h.cfg.Offboard.Run, delivery.Events...))
@@ -91,7 +91,7 @@ func (h *Handler) unbind(ctx context.Context, r source.Request) httpReply {
 	for _, o := range outcomes {
 		switch {
 		case !o.Done():
-			return h.problem(ctx, http.StatusServiceUnavailable, errors.New(o.Detail))
+			return h.problem(ctx, sourceOfUnbind, http.StatusServiceUnavailable, errors.New(o.Detail))
 		case o.Status == offboard.Queued:
 			status = http.StatusAccepted
 		}
@@ -119,6 +119,8 @@ func (h *Handler) accept(ctx context.Context, events []departure.Event) ([]*offb
 			o := offboard.Decided(event)
 			outcomes = append(outcomes, &o)
 			if o.Status == offboard.Failed {
+				// Whom it is about is not known, and the request, which may hold a key, is not kept.
+				event.Type = departure.TypeLeft
 				body, err := json.Marshal(departure.Event{Meta: event.Meta})
 				if err != nil {
 					return outcomes, err
@@ -139,17 +141,17 @@ func (h *Handler) accept(ctx context.Context, events []departure.Event) ([]*offb
 	errs := h.cfg.Queue.Bury(ctx, dead)
 	for _, o := range outcomes {
 		if o.Status == offboard.Retry {
-			errs = append(errs, errors.New(strings.TrimPrefix(o.Detail, "; ")))
+			errs = append(errs, errors.New(o.Detail))
 		}
 	}
 	return outcomes, errors.Join(errs...)
 }
 
 // answer is the reply that the source's vendor wants to see.
-func (h *Handler) answer(ctx context.Context, delivery source.Delivery, accepted, ignored int) httpReply {
+func (h *Handler) answer(ctx context.Context, name string, delivery source.Delivery, accepted, ignored int) httpReply {
 	reply, err := delivery.Reply(accepted, ignored)
 	if err != nil {
-		return h.problem(ctx, http.StatusServiceUnavailable, err)
+		return h.problem(ctx, name, http.StatusServiceUnavailable, err)
 	}
 	headers := map[string]string{}
 	if reply.ContentType != "" {

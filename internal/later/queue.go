@@ -42,7 +42,7 @@ const (
 	maxDelay   = 15 * time.Minute
 
 	// maxAtOnce is how many calls are under way at once: 5,000 messages take a second or so, and SQS does not mind.
-	maxAtOnce = 8
+	maxAtOnce = 16
 )
 
 // Queue is the queue and its dead-letter queue.
@@ -162,8 +162,8 @@ func (m Message) size() int {
 func (m Message) entry(id string) types.SendMessageBatchRequestEntry {
 	entry := types.SendMessageBatchRequestEntry{
 		Id:           &id,
-		MessageBody:  aws.String(string(m.Body)),
-		DelaySeconds: int32(min(m.Delay, maxDelay) / time.Second), //nolint:gosec // at most 15 min
+		MessageBody:  aws.String(strings.NewReplacer("\ufffe", "", "\uffff", "").Replace(string(m.Body))), // as in clean
+		DelaySeconds: int32(min(m.Delay, maxDelay) / time.Second),                                         //nolint:gosec // at most 15 min
 	}
 	for name, value := range m.Attributes {
 		if value = clean(value); value == "" {

@@ -11,6 +11,9 @@ import (
 // ten minutes below that are for the time that has passed since.
 const maxWait = 11*time.Hour + 50*time.Minute
 
+// MaxReceives is how often a message is received before it is given up: maxReceiveCount in the template.
+const MaxReceives = 12
+
 // Wait tells how long to leave a departure before it is tried again: what the class of WeChat's last error asks for, else
 // 1, 2, 4 … 60 minutes by how often the message was received. A jitter of up to a quarter of that and of an hour is added, so
 // that what failed together does not come back together.

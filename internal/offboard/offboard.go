@@ -76,7 +76,13 @@ func (s *Service) Run(ctx context.Context, events ...departure.Event) [][]Outcom
 
 // DryRun tells what Run would do, and changes nothing.
 func (s *Service) DryRun(ctx context.Context, events ...departure.Event) [][]Outcome {
-	return s.each(ctx, events, (*merchant).foresee)
+	all := s.each(ctx, events, (*merchant).foresee)
+	for _, outcomes := range all {
+		for i := range outcomes {
+			outcomes[i].DryRun = true
+		}
+	}
+	return all
 }
 
 // each plans the outcomes of all events, and lets do fill in those of each merchant.

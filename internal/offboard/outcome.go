@@ -46,6 +46,9 @@ type Outcome struct {
 	// Took is the time from the beginning of its batch until all of its merchant's outcomes were known.
 	Took time.Duration
 
+	// DryRun tells that nothing was done.
+	DryRun bool
+
 	check bool // the bind list has the last word
 }
 

@@ -44,13 +44,25 @@ func decode(header http.Header, body []byte) ([]byte, error) {
 	default:
 		return nil, errors.New("the body is not in UTF-8: have it sent so")
 	}
-	if media == "application/x-www-form-urlencoded" {
+	if media == "application/x-www-form-urlencoded" && !startsJSON(body) {
 		return formObject(body)
 	}
 	return object(body)
 }
 
-// object is decode for a body whose headers are not known: a body that starts as XML does is XML.
+// startsJSON tells a body that is JSON whatever its sender calls it: curl -d calls everything a form, and no form begins so.
+func startsJSON(body []byte) bool {
+	body = bytes.TrimLeft(bytes.TrimPrefix(body, []byte(byteOrder)), " \t\r\n")
+	return len(body) > 0 && (body[0] == '{' || body[0] == '[')
+}
+
+// startsForm tells a body that begins with a name and an equals sign.
+func startsForm(body []byte) bool {
+	name, _, found := bytes.Cut(body, []byte("="))
+	return found && len(name) > 0 && len(bytes.Trim(name, letters+"0123456789_.-%+")) == 0
+}
+
+// object is decode for a body whose headers are not known: a body that starts as XML or a form does is one.
 func object(body []byte) ([]byte, error) {
 	body = bytes.TrimPrefix(body, []byte(byteOrder))
 	switch {
@@ -58,6 +70,8 @@ func object(body []byte) ([]byte, error) {
 		return xmlObject(body)
 	case isWords(body):
 		return json.Marshal(string(body))
+	case startsForm(body):
+		return formObject(body)
 	}
 	return strictJSON(body)
 }
@@ -136,6 +150,7 @@ func xmlObject(body []byte) ([]byte, error) {
 	var (
 		dec    = xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte(byteOrder))))
 		fields = map[string]string{}
+		names  = map[string]bool{}
 		text   strings.Builder
 		nested bool
 		depth  int
@@ -167,8 +182,11 @@ func xmlObject(body []byte) ([]byte, error) {
 				return nil, errors.New("XML nested too deeply, or with a second root")
 			}
 		case xml.EndElement:
-			if _, twice := fields[t.Name.Local]; depth == 2 && twice {
+			if depth == 2 && names[t.Name.Local] {
 				return nil, errors.New("an element stands twice in the XML")
+			}
+			if depth == 2 {
+				names[t.Name.Local] = true
 			}
 			if depth == 2 && !nested {
 				fields[t.Name.Local] = text.String()

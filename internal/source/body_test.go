@@ -44,6 +44,7 @@ func TestBodies(t *testing.T) {
 		{"XML in another charset", nil, `<?xml version="1.0" encoding="gbk"?><x><a>1</a></x>`, ""},
 		{"XML inside XML", nil, `<x><list><a>1</a></list><b>2</b></x>`, `{"b":"2"}`},
 		{"XML with a comment inside a value", nil, `<x><a>1<!-- -->2</a></x>`, `{"a":"12"}`},
+		{"XML with an element twice, once with others in it", nil, `<x><a><b/></a><a>2</a></x>`, ""},
 		{"XML with an element twice", nil, `<x><a>1</a><a>2</a></x>`, ""},
 		{"XML with two roots", nil, `<x><a>1</a></x><x/>`, ""},
 		{"XML with text after it", nil, `<x><a>1</a></x>more`, ""},

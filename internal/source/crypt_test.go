@@ -126,7 +126,7 @@ func encryptCBC(t testing.TB, key, iv, plain []byte) string {
 }
 
 func TestFaultsInsideTellNothingApart(t *testing.T) {
-	c := newCallback(t, "token", vectors[0].aesKey, "corp")
+	c := newCallback(t, "token", vectors[0].aesKey, "corp", "cor\x00")
 	plain := func(tail string) []byte {
 		return []byte("0123456789abcdef" + "\x00\x00\x00\x02hi" + tail)
 	}
@@ -138,7 +138,7 @@ func TestFaultsInsideTellNothingApart(t *testing.T) {
 		"no whole block":               good[:8],
 		"another owner":                sealed(plain("korp" + fill(6, 6))),
 		"no owner":                     sealed(plain(fill(10, 10))),
-		"padding of 0":                 sealed(plain("corp" + fill(0, 6))),
+		"padding of 0, and the owner":  sealed([]byte("0123456789abcdef" + "\x00\x00\x00\x08messages" + "cor\x00")),
 		"padding longer than allowed":  sealed(append(plain("corp"+fill(38, 6)), fill(38, 32)...)),
 		"padding longer than the text": sealed([]byte(fill(17, 16))),
 		"padding not all the same":     sealed(plain("corp" + "\x01\x02\x03\x04\x05\x06")),

@@ -137,7 +137,7 @@ func TestDocumentedRecipes(t *testing.T) {
 		{"deel", `{"data":{"meta":{"event_type":"contract.created"},"resource":[{"worker_email":"a@x"}]}}`, `ignored: data.meta.event_type is "contract.created", wanted "contract.terminated"`},
 		{"deel", `{"data":{"meta":{"event_type":"contract.terminated"},"resource":[{"contract_id":"c"}]}}`, "failed: uid: nothing at data.resource.#.worker_email"},
 
-		{"merge", `{"hook":{"id":"h","event":"Employee.changed"},"linked_account":{"id":"l"},"data":{"id":"d","work_email":"a@x","employment_status":"INACTIVE","termination_date":"2026-11-30T00:00:00Z"}}`, "left a@x at 2026-11-30T00:00:00Z"},
+		{"merge", `{"hook":{"id":"h","event":"Employee.changed"},"linked_account":{"id":"l"},"data":{"id":"d","work_email":"a@x","employment_status":"INACTIVE","termination_date":"2026-11-30T00:00:00Z"}}`, "left a@x"},
 		{"merge", `{"hook":{"event":"Employee.changed"},"data":{"work_email":"a@x","employment_status":"ACTIVE"}}`, `ignored: data.employment_status is "ACTIVE", wanted "INACTIVE"`},
 
 		{"finch", `{"connection_id":"c","event_type":"directory.deleted","data":{"individual_id":"b2338cfb-472f-4f72-9faa-e028c083144a"}}`, "left E1001"},
@@ -209,6 +209,7 @@ func sentBy(t *testing.T, commands, key string) (Request, string) {
 		case "-d":
 			i++
 			r.Method, r.Body = http.MethodPost, args[i]
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded") // as curl says of everything
 		case "-H":
 			i++
 			name, value, _ := strings.Cut(string(args[i]), ": ")

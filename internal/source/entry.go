@@ -1,6 +1,7 @@
 package source
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -82,6 +83,11 @@ func readEntry(m *members, decoder departure.Decoder) entry {
 			}
 			e.merchants = nil
 		}
+		for i, merchant := range e.merchants {
+			if !departure.IsAppID(merchant) {
+				m.fault(fmt.Sprintf("merchants[%d]", i), "is not an appid such as wx0123456789abcdef")
+			}
+		}
 	}
 	m.rest(owner)
 	e.fault = faults(m.faults...)
@@ -92,8 +98,11 @@ func readEntry(m *members, decoder departure.Decoder) entry {
 func (e entry) events(payload []byte, envelope departure.Meta) []departure.Event {
 	if e.mapping == nil {
 		event, err := e.decoder.Decode(payload, envelope)
-		if err != nil {
-			event = departure.Refuse(envelope, err)
+		switch {
+		case err != nil && departure.Kind(payload) == "a string":
+			event = ignored(envelope, "words and no event, as a test delivery is")
+		case err != nil:
+			event = departure.Refuse(event.Meta, err)
 		}
 		return []departure.Event{e.confine(event)}
 	}
@@ -114,7 +123,7 @@ func (e entry) confine(event departure.Event) departure.Event {
 	}
 	for _, merchant := range event.Merchants {
 		if len(e.merchants) > 0 && !slices.Contains(e.merchants, merchant) {
-			return departure.Refuse(event.Meta, fmt.Errorf("merchant %s is not among the merchants of this source", departure.Quote(merchant)))
+			return departure.Refuse(event.Meta, errors.New("merchant: not among the merchants of this source"))
 		}
 	}
 	if err := event.Check(); err != nil {

@@ -63,7 +63,7 @@ var faultRows = []struct {
 		"sources.hr.signed: has no {body}: a body that is not signed proves nothing",
 	}},
 	{"an unknown key encoding", `{"scheme":"hmac","keys":["k"],"header":"h","key_encoding":"utf-7"}`, []string{"sources.hr.key_encoding: is none of base64, hex, raw"}},
-	{"an unknown placeholder", `{"scheme":"hmac","keys":["k"],"header":"h","signed":"{url}{body}"}`, []string{"sources.hr.signed: {url} is none of {body}, {method}, {header:NAME}"}},
+	{"an unknown placeholder", `{"scheme":"hmac","keys":["k"],"header":"h","signed":"{url}{body}"}`, []string{"sources.hr.signed: a placeholder that is none of {body}, {method}, {header:NAME}"}},
 	{"an open placeholder", `{"scheme":"hmac","keys":["k"],"header":"h","signed":"{body}{header:x"}`, []string{"sources.hr.signed: a { without its }"}},
 	{"a timestamp that is not signed", `{"scheme":"hmac","keys":["k"],"header":"h","timestamp_header":"x-time"}`, []string{"sources.hr.signed: has no {header:X-Time}: a timestamp that is not signed proves nothing"}},
 	{"a tolerance of nothing", `{"scheme":"hmac","keys":["k"],"header":"h","tolerance":60}`, []string{"sources.hr.tolerance: is of no use without a timestamp_header"}},
@@ -73,6 +73,9 @@ var faultRows = []struct {
 	{"feishu without a uid", `{"scheme":"feishu","verification_token":"t"}`, []string{"sources.hr.uid: missing: the path of what We分析 knows people by"}},
 	{"dingtalk without anything", `{"scheme":"dingtalk","uid":"a"}`, []string{"sources.hr.token: missing", "sources.hr.aes_key: missing", "sources.hr.owner_keys: missing"}},
 	{"a key of the wrong length", `{"scheme":"wecom","token":"t","aes_key":"` + aesKey[1:] + `","owner_keys":["o"],"uid":"a"}`, []string{"sources.hr.aes_key: is not 43 characters of base64"}},
+	{"a key with a line break", `{"scheme":"wecom","token":"t","aes_key":"` + aesKey[:42] + `\n","owner_keys":["o"],"uid":"a"}`, []string{"sources.hr.aes_key: has white space around it"}},
+	{"a key with a line break inside", `{"scheme":"wecom","token":"t","aes_key":"` + aesKey[:20] + `\n` + aesKey[21:] + `","owner_keys":["o"],"uid":"a"}`, []string{"sources.hr.aes_key: is not 43 characters of base64"}},
+	{"a merchant that is none", `{"scheme":"bearer","keys":["k"],"merchants":["wx0123456789abcdef","WX1"]}`, []string{"sources.hr.merchants[1]: is not an appid such as wx0123456789abcdef"}},
 	{"a key of the wrong letters", `{"scheme":"wecom","token":"t","aes_key":"!` + aesKey[1:] + `","owner_keys":["o"],"uid":"a"}`, []string{"sources.hr.aes_key: is not 43 characters of base64"}},
 	{"no owner", `{"scheme":"wecom","token":"t","aes_key":"` + aesKey + `","owner_keys":[""],"uid":"a"}`, []string{"sources.hr.owner_keys[0]: empty"}},
 

@@ -107,7 +107,7 @@ func parseSigned(template string) ([]part, error) {
 		case inside == partBody || inside == partMethod:
 			parts = append(parts, part{placeholder: inside})
 		default:
-			return nil, fmt.Errorf("{%s} is none of {body}, {method}, {header:NAME}", inside)
+			return nil, errors.New("a placeholder that is none of {body}, {method}, {header:NAME}")
 		}
 		rest = after
 	}

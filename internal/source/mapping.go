@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -116,7 +117,8 @@ func (mp *mapping) events(body []byte, envelope departure.Meta) []departure.Even
 }
 
 func (mp *mapping) event(item gjson.Result, envelope departure.Meta) []departure.Event {
-	meta := mp.meta(item, envelope)
+	ids, err := mp.identifiers(item)
+	meta := mp.meta(item, envelope, ids)
 	left, cancelled := mp.left.hold(item), mp.cancel.hold(item)
 	switch {
 	case left && cancelled:
@@ -126,9 +128,8 @@ func (mp *mapping) event(item gjson.Result, envelope departure.Meta) []departure
 	case cancelled:
 		meta.Type = departure.TypeCancelled
 	default:
-		return []departure.Event{ignored(meta, mp.left.whyNot(item, mp.uid))}
+		return []departure.Event{ignored(meta, mp.left.whyNot(item, ids))}
 	}
-	ids, err := mp.identifiers(item)
 	if err != nil {
 		return []departure.Event{departure.Refuse(meta, err)}
 	}
@@ -155,10 +156,10 @@ func ignored(meta departure.Meta, reason string) departure.Event {
 }
 
 // meta is what the item tells of itself, and what the envelope tells where it does not. An id or a time that cannot be read
-// counts as not told: nobody's departure is lost over it.
-func (mp *mapping) meta(item gjson.Result, meta departure.Meta) departure.Meta {
+// counts as not told: nobody's departure is lost over it. So does an id that is a person's, since ids are logged.
+func (mp *mapping) meta(item gjson.Result, meta departure.Meta, people []string) departure.Meta {
 	const longest = 256
-	if id := text(mp.id.first(item)); id != "" && len(id) <= longest {
+	if id := text(mp.id.first(item)); id != "" && len(id) <= longest && !slices.Contains(people, id) {
 		meta.ID = id
 	}
 	if t, err := instant(text(mp.time.first(item))); err == nil {
@@ -178,6 +179,9 @@ func (mp *mapping) identifiers(item gjson.Result) ([]string, error) {
 	if found.IsArray() {
 		items = found.Array()
 	}
+	if n := mp.skipped(item, len(items)); n > 0 {
+		return nil, fmt.Errorf("uid: missing in %d of the items that %s goes through", n, strings.Join(mp.uid, " or "))
+	}
 	ids := make([]string, len(items))
 	for i, v := range items {
 		if v.Type == gjson.Number && strings.Trim(v.Raw, "0123456789") != "" {
@@ -188,6 +192,17 @@ func (mp *mapping) identifiers(item gjson.Result) ([]string, error) {
 		}
 	}
 	return departure.Unique(ids), nil
+}
+
+// skipped returns how many items of list.#.uid have no uid: gjson leaves them out of what it finds, and each is somebody
+// who leaves.
+func (mp *mapping) skipped(item gjson.Result, found int) int {
+	for _, path := range mp.uid {
+		if list, _, through := strings.Cut(path, ".#."); through && !isEmpty(item.Get(path)) {
+			return max(0, int(item.Get(list+".#").Int())-found)
+		}
+	}
+	return 0
 }
 
 // translate parts those whom people knows, as it knows them, from those whom it does not.

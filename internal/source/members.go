@@ -151,7 +151,7 @@ func (m *members) aesKey(name string) []byte {
 		return nil
 	}
 	key, err := base64.RawStdEncoding.DecodeString(s)
-	if len(s) != 43 || err != nil {
+	if len(s) != 43 || len(key) != 32 || err != nil { // line breaks count as characters, and are skipped
 		m.fault(name, "is not 43 characters of base64")
 	}
 	return key

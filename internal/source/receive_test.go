@@ -223,6 +223,13 @@ func TestHandshakes(t *testing.T) {
 		want  string
 		err   error
 	}{
+		{"WeCom, a message in the place of a challenge", weComEntry, func(t testing.TB) Request {
+			r := fromWeCom(sample(t, "wecom-delete_user-suite.xml"), "suite")
+			sealed := string(r.Body[bytes.LastIndex(r.Body, []byte("CDATA["))+len("CDATA[") : bytes.LastIndex(r.Body, []byte("]]>"))])
+			r.Method = http.MethodGet
+			r.Query.Set("echostr", sealed)
+			return r
+		}, "", ErrNotVerified},
 		{"Feishu, plain, by its token", tokenOnly, plain, `{"challenge":"ajls384kdjx98XX"}`, nil},
 		{"Feishu, plain, by its token, with a key too", both, plain, `{"challenge":"ajls384kdjx98XX"}`, nil},
 		{"Feishu, encrypted", keyOnly, sealed, `{"challenge":"ajls384kdjx98XX"}`, nil},

@@ -38,12 +38,12 @@ func (rs rules) hold(item gjson.Result) bool {
 }
 
 // whyNot returns why the rules do not hold: the first failed test of the rule that came furthest, which is the one that was
-// meant. Values at a hidden path are not shown.
-func (rs rules) whyNot(item gjson.Result, hidden paths) string {
+// meant. It does not show who is among the people in the item.
+func (rs rules) whyNot(item gjson.Result, people []string) string {
 	reason, furthest := "", -1
 	for _, r := range rs {
 		if i := r.firstFailed(item); i > furthest {
-			reason, furthest = r[i].reason(item, slices.Contains(hidden, r[i].path)), i
+			reason, furthest = r[i].reason(item, people), i
 		}
 	}
 	return reason
@@ -57,7 +57,7 @@ func (r rule) firstFailed(item gjson.Result) int {
 func (t test) holds(item gjson.Result) bool {
 	got := item.Get(t.path)
 	return slices.ContainsFunc(t.want, func(want gjson.Result) bool {
-		if !got.Exists() || got.Type != want.Type {
+		if got.Type != want.Type {
 			return false
 		}
 		if got.Type == gjson.String {
@@ -67,11 +67,13 @@ func (t test) holds(item gjson.Result) bool {
 	})
 }
 
-func (t test) reason(item gjson.Result, hidden bool) string {
-	shown := "missing"
-	if got := item.Get(t.path); got.Exists() && hidden {
+func (t test) reason(item gjson.Result, people []string) string {
+	got, shown := item.Get(t.path), "missing"
+	switch {
+	case !got.Exists():
+	case slices.Contains(people, text(got)) || strings.Contains(text(got), "@"):
 		shown = "another value"
-	} else if got.Exists() {
+	default:
 		shown = show(got)
 	}
 	wanted := make([]string, len(t.want))

@@ -116,6 +116,13 @@ func TestSchemaOfTheEvent(t *testing.T) {
 	if err := validate(`{"type":"employee.hired","data":{}}`); err == nil {
 		t.Error("an event of another type is a departure")
 	}
+	bare := compile(t, c, "schema/event.json#/$defs/bare")
+	for text, good := range map[string]bool{`{"uid":"E1"}`: true, `{"uid":"E1","department":"x"}`: false, `{"uid":"E1","merchant":"someone"}`: false} {
+		_, err := departure.Decoder{}.Decode([]byte(text), departure.Meta{})
+		if schemaErr := bare(text); (schemaErr == nil) != good || (err == nil) != good {
+			t.Errorf("%s: the schema says %v, the decoder %v", text, schemaErr, err)
+		}
+	}
 	written, err := json.Marshal(departure.Event{
 		Meta: departure.Meta{Type: departure.TypeLeft, ID: "1", Time: now}, UIDs: []string{"E1"}, EffectiveAt: now,
 	})

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"bytes"
 	"net/http"
 	"time"
 
@@ -28,6 +29,10 @@ func (w weCom) open(r Request, _ time.Time) (message, error) {
 	if r.Method == http.MethodGet {
 		echo, _ := single(r.Query["echostr"])
 		text, _, err := w.callback.open(r.Query, echo)
+		if bytes.HasPrefix(text, []byte("<")) {
+			// A message is signed as a challenge is: sent back as one, it would be deciphered for whoever has overheard it.
+			return message{}, notVerified("what is to be sent back is no challenge but a message")
+		}
 		return handshake(Reply{Status: http.StatusOK, ContentType: "text/plain; charset=utf-8", Body: text}), err
 	}
 	outer, err := xmlObject(r.Body)

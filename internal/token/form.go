@@ -111,7 +111,7 @@ func parseToken(members map[string]json.RawMessage) (form, error) {
 		if f.appid, err = word(members, memberAppID); err != nil {
 			return form{}, err
 		}
-		if !isAppID(f.appid) {
+		if !departure.IsAppID(f.appid) {
 			return form{}, fmt.Errorf("%s: not an appid (wx and 16 hex digits)", memberAppID)
 		}
 	}
@@ -141,7 +141,7 @@ func parseIndex(raw json.RawMessage) (form, error) {
 }
 
 func parseEntry(key string, raw json.RawMessage) (entry, error) {
-	if !isAppID(key) {
+	if !departure.IsAppID(key) {
 		return entry{}, errors.New("not an appid (wx and 16 hex digits)")
 	}
 	members, err := departure.Object(raw)
@@ -189,14 +189,8 @@ func checkWord(s string) error {
 
 // shown is a merchant as errors show it: as it is if it is an appid, else quoted.
 func shown(merchant string) string {
-	if isAppID(merchant) {
+	if departure.IsAppID(merchant) {
 		return merchant
 	}
 	return departure.Quote(merchant)
-}
-
-// isAppID tells appids from other words. All that are known are wx and 16 hex digits, but WeChat promises no length.
-func isAppID(s string) bool {
-	digits, ok := strings.CutPrefix(s, "wx")
-	return ok && digits != "" && len(s) <= longestKey && strings.Trim(digits, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") == ""
 }

@@ -65,12 +65,20 @@ func run(args []string, out io.Writer) error {
 	if entries, err := departure.Object(text); err != nil || entries[*name] == nil {
 		return fmt.Errorf("no source %s in %s", *name, *file)
 	}
+	if members, err := departure.Object(payload); err == nil && members["encrypt"] != nil {
+		return fmt.Errorf("%s is encrypted: take the body as it was before, from the vendor's documentation or log", *body)
+	}
 	events, err := book.Read(context.Background(), *name, payload, departure.Meta{Source: *name})
 	if err != nil {
 		return err
 	}
+	failed := false
 	for _, event := range events {
 		fmt.Fprintln(out, describe(event))
+		failed = failed || event.Verdict == departure.Failed
+	}
+	if failed {
+		return errors.New("such an event goes to the dead-letter queue: mend the entry, or look whether the body is whole")
 	}
 	return nil
 }
