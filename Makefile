@@ -2,7 +2,7 @@
 # installs what it needs into .tools/ (pinned in tools/), or says how to get it.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-sources test bench fuzz lint validate build build-UnbindFunction check-arch image local local-api deploy e2e clean
+.PHONY: help run check-sources test bench fuzz lint validate build build-UnbindFunction check-arch check-endpoint image local local-api deploy e2e clean
 
 # The architecture stands in one place, template.yaml, and every binary is built for what is written there. `make build
 # ARCH=x86_64` builds both for the other one. A variable ARCH in the environment counts for nothing; one given to make
@@ -13,13 +13,12 @@ PORT  := 3000
 
 FUZZTIME  := 15s
 CONFIG    := default
-STACK     := wedata-unbind
 BOOTSTRAP := .build/bootstrap
 BUILT     := .aws-sam/build
 
 export SAM_CLI_TELEMETRY := 0
 
-help: ## Say what can be done
+help: ## Say what can be done, and in brackets what it needs beside Go and make
 	@awk -F ':.*## ' '/^[a-zA-Z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##### With Go and make alone
@@ -74,7 +73,7 @@ $(SAM) $(MINISTACK) $(CHECKOV):
 	@.tools/$(@F)/bin/pip install --quiet --disable-pip-version-check -r tools/$(@F).txt
 	@touch $@
 
-lint: $(GOTOOLS)/golangci-lint ## Check format, vet, golangci-lint and known vulnerabilities
+lint: $(GOTOOLS)/golangci-lint ## Check format, vet, golangci-lint and known vulnerabilities (the network)
 	@unformatted=$$($(GOTOOLS)/gofumpt -l .); [ -z "$$unformatted" ] || \
 		{ echo "not formatted; run $(GOTOOLS)/gofumpt -w ."; echo "$$unformatted"; exit 1; } >&2
 	@for module in . e2e; do \
@@ -82,7 +81,7 @@ lint: $(GOTOOLS)/golangci-lint ## Check format, vet, golangci-lint and known vul
 	done
 	@tools/vulncheck $(GOTOOLS)/govulncheck
 
-validate: $(SAM) $(CHECKOV) ## Check both templates with sam validate, cfn-lint and checkov
+validate: $(SAM) $(CHECKOV) ## Check both templates with sam validate, cfn-lint and checkov (Python)
 	@for template in template.yaml egress.yaml; do \
 		$(SAM) validate --lint --region us-east-1 --template $$template || exit 1; \
 	done
@@ -93,10 +92,10 @@ validate: $(SAM) $(CHECKOV) ## Check both templates with sam validate, cfn-lint 
 
 ##### With the SAM CLI
 
-build: $(SAM) ## Build the function for Lambda into .aws-sam/build (ARCH=arm64 or x86_64)
+build: $(SAM) ## Build the function for Lambda into .aws-sam/build for ARCH=arm64 or x86_64 (Python)
 	@mkdir -p .build
 	@$(SAM) build >.build/sam-build.log 2>&1 || { cat .build/sam-build.log >&2; exit 1; }
-	@sed 's/^\( *\)- \(arm64\|x86_64\)$$/\1- $(ARCH)/' $(BUILT)/template.yaml >$(BUILT)/template.new
+	@sed -e 's/^\( *\)- arm64$$/\1- $(ARCH)/' -e 's/^\( *\)- x86_64$$/\1- $(ARCH)/' $(BUILT)/template.yaml >$(BUILT)/template.new
 	@mv $(BUILT)/template.new $(BUILT)/template.yaml
 	@$(MAKE) --no-print-directory check-arch
 
@@ -125,24 +124,38 @@ HOST_aarch64 := arm64
 HOST_arm64   := arm64
 HOST          = $(HOST_$(shell uname -m))
 
-local: image ## Send EVENT=events/… to the function in a container, by sam local invoke, between stand-ins
+local: image ## Send EVENT=events/… to the function in a container, by sam local invoke, between stand-ins (Docker, Python)
 	@tools/with-standins $(abspath $(SAM)) local invoke UnbindFunction --config-env local --event $(EVENT)
 
-local-api: image ## Serve the HTTP API on PORT=3000 by sam local start-api, between stand-ins
+local-api: image ## Serve the HTTP API on PORT=3000 by sam local start-api, between stand-ins (Docker, Python)
+	@echo "Try it with the key of the desk's source, from another terminal:"
+	@echo "  curl -H 'Authorization: Bearer key-of-the-desk' -d '{\"uid\":\"E1001\"}' http://127.0.0.1:$(PORT)/unbind"
 	@tools/with-standins $(abspath $(SAM)) local start-api --config-env local --port $(PORT)
 
 image:
 	@tools/lambda-image $(HOST)
 	@$(MAKE) --no-print-directory build ARCH=$(HOST)
 
-deploy: build ## Deploy to AWS; CONFIG=prod for production (see samconfig.toml)
-	@$(SAM) deploy --config-env $(CONFIG)
-ifeq ($(CONFIG),prod)
-	@.tools/sam/bin/python -c 'import boto3; boto3.client("cloudformation").update_termination_protection(StackName="$(STACK)", EnableTerminationProtection=True)'
-	@echo "Termination protection of $(STACK) is on"
+# An AWS on loopback asks for no credentials, and the developer's own stay away from it.
+ifeq ($(CONFIG),local)
+export AWS_ACCESS_KEY_ID     := local
+export AWS_SECRET_ACCESS_KEY := local
+unexport AWS_SESSION_TOKEN AWS_PROFILE
 endif
 
-e2e: $(SAM) $(MINISTACK) ## Prove the deployment: sam local, then sam deploy to an AWS on this machine
+check-endpoint:
+ifeq ($(CONFIG),local)
+	@printenv AWS_ENDPOINT_URL | grep -Eq '^http://(127\.0\.0\.1|localhost)(:[0-9]+)?/?$$' || { echo >&2 \
+		"CONFIG=local deploys to an AWS on this machine only: set AWS_ENDPOINT_URL, e.g. http://127.0.0.1:4566"; exit 1; }
+endif
+
+deploy: check-endpoint build ## Deploy to AWS; CONFIG=prod for production, see samconfig.toml (Python, an AWS account)
+	@$(SAM) deploy --config-env $(CONFIG)
+ifeq ($(CONFIG),prod)
+	@.tools/sam/bin/python tools/protect $(CONFIG)
+endif
+
+e2e: $(SAM) $(MINISTACK) ## Prove the deployment: sam local, then sam deploy to an AWS on this machine (Docker, Python)
 	@tools/lambda-image $(HOST)
 	@$(MAKE) --no-print-directory build ARCH=$(HOST)
 	@cd e2e && SAM=$(abspath $(SAM)) MINISTACK=$(abspath $(MINISTACK)) go test -count=1 -timeout 15m -v ./...

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -50,6 +51,13 @@ func TestDeployment(t *testing.T) {
 	}
 	s.deploy(t)
 
+	t.Run("parameters that do not fit", func(t *testing.T) {
+		s.refuse(t, "reserve 5 or more, or 0", "ReservedConcurrency=2")
+		s.refuse(t, "SubnetIds and SecurityGroupIds go together", "SubnetIds=subnet-0123456789abcdef0")
+		s.refuse(t, "not both", "AlarmTopicArn=arn:aws:sns:us-east-1:123456789012:alarms")
+		s.refuse(t, "EventBusName needs EventSources", `EventSources=""`)
+		s.refuse(t, "PublisherAccounts", "PublisherAccounts=123456789012,")
+	})
 	t.Run("architecture", func(t *testing.T) { s.architecture(t) })
 	t.Run("killed in the middle", func(t *testing.T) { killed(t, s, merchantOf(crashing), uidOf(crashing)) })
 	t.Run("ways", func(t *testing.T) {
@@ -69,7 +77,7 @@ func TestDeployment(t *testing.T) {
 	t.Run("no secret in the log", func(t *testing.T) {
 		log := strings.Join(s.log(t), "\n")
 		for i, merchant := range merchants {
-			for _, secret := range []string{tokenOf(merchant), uidOf(i), deskKey, deskToken, deskAES} {
+			for _, secret := range []string{tokenOf(merchant), "61_", uidOf(i), deskKey, deskToken, deskAES} { // 61_ begins every rotated token
 				if strings.Contains(log, secret) {
 					t.Errorf("the log has %s", secret)
 				}
@@ -126,6 +134,12 @@ func triggers() []row {
 			s.logged(t, 30*time.Second, merchant, "unknown")
 			if !s.wechat.bound(merchant, uid) {
 				t.Error("an event of a source that the rule does not name was carried out")
+			}
+		}},
+		{"dry run", func(t *testing.T, s *stack, merchant, uid string) {
+			s.invoke(t, fmt.Sprintf(`{"uid":[%q,"nobody"],"merchant":%q,"dry_run":true}`, uid, merchant))
+			if s.logged(t, 10*time.Second, merchant, "unknown"); !s.wechat.bound(merchant, uid) {
+				t.Error("a dry run unbound somebody")
 			}
 		}},
 		{"HTTP API", arrives("http", func(t *testing.T, s *stack, merchant, uid string) {
@@ -292,12 +306,12 @@ func (s *stack) architecture(t *testing.T) {
 func (s *stack) remove(t *testing.T) {
 	sam(t, environ("AWS_ENDPOINT_URL="+s.endpoint), "delete", "--stack-name", s.name, "--region", s.config.Region, "--no-prompts")
 	_, err := cloudformation.NewFromConfig(s.config).DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{StackName: &s.name})
-	if err == nil {
-		t.Error("the stack is still there")
+	if code(err) != "ValidationError" || !strings.Contains(err.Error(), "does not exist") {
+		t.Errorf("the stack: %v; want that it does not exist", err)
 	}
 	_, err = lambda.NewFromConfig(s.config).GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: aws.String(s.outputs["FunctionName"])})
-	if err == nil {
-		t.Error("the function is still there")
+	if code(err) != "ResourceNotFoundException" {
+		t.Errorf("the function: %v; want that it does not exist", err)
 	}
 	queues, err := sqs.NewFromConfig(s.config).ListQueues(t.Context(), &sqs.ListQueuesInput{})
 	if err != nil || len(queues.QueueUrls) > 0 {
@@ -310,6 +324,15 @@ func (s *stack) remove(t *testing.T) {
 	if s.log(t) == nil {
 		t.Error("the log is gone; it is evidence, and has to stay")
 	}
+}
+
+// code is what AWS calls the error, or empty.
+func code(err error) string {
+	var coded interface{ ErrorCode() string }
+	if errors.As(err, &coded) {
+		return coded.ErrorCode()
+	}
+	return ""
 }
 
 func bare(merchant, uid string) string { return fmt.Sprintf(`{"uid":%q,"merchant":%q}`, uid, merchant) }

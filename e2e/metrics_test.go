@@ -36,12 +36,15 @@ func (s *stack) metrics(t *testing.T) {
 		}
 	}
 	t.Logf("counted: %v", counted)
-	for _, metric := range []string{"Unbound", "Unknown", "Failed", "Retry", "TokenRefused", "SignatureRefused", "SecondsToOutcome"} {
+	for _, metric := range []string{"Unbound", "Failed", "Retry", "TokenRefused", "SignatureRefused", "SecondsToOutcome"} {
 		if counted[metric] == 0 {
 			t.Errorf("%s counted nothing, although it happened", metric)
 		}
 	}
-	for _, metric := range []string{"Ignored", "Scheduled", "AddressRefused"} {
+	if n := counted["Unknown"]; n != 1 {
+		t.Errorf("Unknown counted %d, want the one event; a dry run is no outcome", n)
+	}
+	for _, metric := range []string{"Ignored", "Scheduled", "AddressRefused", "RetryingLong"} {
 		if n, ok := counted[metric]; !ok || n > 0 {
 			t.Errorf("%s: filter %v, counted %d; want a filter, and none counted since it did not happen", metric, ok, n)
 		}
@@ -52,7 +55,8 @@ func (s *stack) metrics(t *testing.T) {
 type matcher func(map[string]any) bool
 
 // parsePattern understands what the template uses of CloudWatch's JSON filter patterns: { a && (b || c) }, where each
-// condition is $.field, one of = != > >= < <=, and a number or a quoted string. MiniStack keeps patterns without using them.
+// condition is $.field, one of = != > >= < <=, and a number or a quoted string, or $.field NOT EXISTS. MiniStack keeps patterns
+// without using them.
 func parsePattern(pattern string) (matcher, error) {
 	p := &patternParser{tokens: regexp.MustCompile(`"[^"]*"|&&|\|\||[<>!]?=|[<>]|[{}()]|[^\s"&|<>!={}()]+`).FindAllString(pattern, -1)}
 	if !p.take("{") {
@@ -111,6 +115,9 @@ func (p *patternParser) condition() (matcher, error) {
 	}
 	field, operator, operand := p.tokens[0][2:], p.tokens[1], p.tokens[2]
 	p.tokens = p.tokens[3:]
+	if operator == "NOT" && operand == "EXISTS" {
+		return func(f map[string]any) bool { _, ok := f[field]; return !ok }, nil
+	}
 	if text, err := strconv.Unquote(operand); err == nil {
 		return func(f map[string]any) bool { return operator == "=" && f[field] == text }, nil
 	}

@@ -47,7 +47,7 @@ type stack struct {
 func newStack(t *testing.T, merchants ...string) *stack {
 	t.Helper()
 	port := freePort(t)
-	s := &stack{name: "wedata-unbind", endpoint: "http://127.0.0.1:" + port, wechat: newWechat()}
+	s := &stack{name: "wedata-unbind-local", endpoint: "http://127.0.0.1:" + port, wechat: newWechat()}
 	s.config = aws.Config{
 		Region:       "us-east-1",
 		BaseEndpoint: &s.endpoint,
@@ -98,8 +98,7 @@ func tokenOf(merchant string) string { return "token-of-" + merchant }
 // deploy creates or updates the stack; more parameters take precedence over those before.
 func (s *stack) deploy(t *testing.T, more ...string) {
 	t.Helper()
-	args := append([]string{"deploy", "--config-env", "local", "--stack-name", s.name, "--parameter-overrides"}, s.overrides...)
-	sam(t, environ("AWS_ENDPOINT_URL="+s.endpoint), append(args, more...)...)
+	sam(t, environ("AWS_ENDPOINT_URL="+s.endpoint), s.deployment(more)...)
 	out, err := cloudformation.NewFromConfig(s.config).DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{StackName: &s.name})
 	if err != nil {
 		t.Fatal(err)
@@ -108,6 +107,21 @@ func (s *stack) deploy(t *testing.T, more ...string) {
 	for _, output := range out.Stacks[0].Outputs {
 		s.outputs[*output.OutputKey] = *output.OutputValue
 	}
+}
+
+// refuse sees to it that the stack is not deployed with more parameters, for the reason given.
+func (s *stack) refuse(t *testing.T, reason string, more ...string) {
+	t.Helper()
+	_, complaint, err := trySam(t, environ("AWS_ENDPOINT_URL="+s.endpoint), s.deployment(more)...)
+	if err == nil || !strings.Contains(strings.Join(strings.Fields(complaint), " "), reason) {
+		t.Errorf("deployed with %v: %v, %s; want it refused with %q", more, err, complaint, reason)
+	}
+}
+
+// deployment is what sam is called with to deploy the stack.
+func (s *stack) deployment(more []string) []string {
+	args := append([]string{"deploy", "--config-env", "local", "--stack-name", s.name, "--parameter-overrides"}, s.overrides...)
+	return append(args, more...)
 }
 
 func (s *stack) putSecret(t *testing.T, name, text string) {

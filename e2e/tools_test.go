@@ -40,15 +40,23 @@ func environ(more ...string) []string {
 // sam runs the SAM CLI at the root of the project, and returns what it wrote to its standard output and error.
 func sam(t *testing.T, env []string, args ...string) (stdout, stderr string) {
 	t.Helper()
+	stdout, stderr, err := trySam(t, env, args...)
+	if err != nil {
+		t.Fatalf("sam %s: %v\n%s%s", strings.Join(args, " "), err, stdout, stderr)
+	}
+	return stdout, stderr
+}
+
+// trySam is sam where it may fail.
+func trySam(t *testing.T, env []string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var out, complaint bytes.Buffer
 	cmd := exec.CommandContext(ctx, tool(t, "SAM"), args...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = "..", env, &out, &complaint
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("sam %s: %v\n%s%s", strings.Join(args, " "), err, out.String(), complaint.String())
-	}
-	return out.String(), complaint.String()
+	err = cmd.Run()
+	return out.String(), complaint.String(), err
 }
 
 // start starts a tool that runs until the test ends, and returns its process id. What it writes is shown if the test fails.
