@@ -108,43 +108,49 @@ func (m *merchant) list(ctx context.Context) (list []wedata.Binding, err error) 
 // after a while where that may help. It returns how often it called. The error is WeChat's, the token's or the context's.
 func (m *merchant) call(ctx context.Context, do func(token string) error) (attempts int, err error) {
 	for {
-		token, called, err := m.attempt(ctx, do)
+		called, again, err := m.attempt(ctx, do)
 		if called {
 			attempts++
 		}
 		var answer *wedata.Error
-		if !called || !errors.As(err, &answer) {
-			return attempts, err
+		if errors.As(err, &answer) && policyOf(answer).again && attempts < m.cfg.Attempts {
+			again = m.pause(ctx, attempts)
 		}
-		policy := policyOf(answer)
-		switch {
-		case answer.Class == wedata.TokenRefused:
-			err = m.renew(ctx, token, answer)
-		case policy.wide:
-			m.halt(err)
-		case policy.again && attempts < m.cfg.Attempts:
-			err = m.pause(ctx, attempts, err)
-		}
-		if err != nil {
+		if !again {
 			return attempts, err
 		}
 	}
 }
 
-// attempt calls once, when one of the slots is free, unless there is a reason not to.
-func (m *merchant) attempt(ctx context.Context, do func(token string) error) (token *Token, called bool, err error) {
+// attempt calls once, when one of the slots is free, unless there is a reason not to. What the answer means for the whole
+// merchant is settled before the slot is free again, so that the next in line knows it. Again tells that there is a newer
+// token to try.
+func (m *merchant) attempt(ctx context.Context, do func(token string) error) (called, again bool, err error) {
 	select {
 	case m.slots <- struct{}{}:
 		defer func() { <-m.slots }()
 	case <-ctx.Done():
 	}
 	if ctx.Err() != nil {
-		return nil, false, fmt.Errorf("no time left in this invocation: %w", ctx.Err())
+		return false, false, fmt.Errorf("no time left in this invocation: %w", ctx.Err())
 	}
-	if token, err = m.currentToken(ctx); err != nil {
-		return nil, false, err
+	token, err := m.currentToken(ctx)
+	if err != nil {
+		return false, false, err
 	}
-	return token, true, do(token.Value)
+	err = do(token.Value)
+	var answer *wedata.Error
+	switch {
+	case !errors.As(err, &answer):
+	case answer.Class == wedata.TokenRefused:
+		if halted := m.renew(ctx, token, answer); halted != nil {
+			return true, false, halted
+		}
+		return true, true, err
+	case policyOf(answer).wide:
+		m.halt(err)
+	}
+	return true, false, err
 }
 
 // currentToken returns the token to call with, or why nothing is sent to this merchant any more.
@@ -184,20 +190,20 @@ func (m *merchant) halt(err error) {
 	}
 }
 
-// pause waits before the next attempt: exponential backoff with full jitter. It returns cause at once where the context
-// would end before the wait does.
-func (m *merchant) pause(ctx context.Context, attempts int, cause error) error {
+// pause waits before the next attempt: exponential backoff with full jitter. It returns false at once where the context would
+// end before the wait does.
+func (m *merchant) pause(ctx context.Context, attempts int) bool {
 	wait := rand.N(m.cfg.Backoff<<(attempts-1)) + 1
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
-		return cause
+		return false
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
+		return true
 	case <-ctx.Done():
-		return cause
+		return false
 	}
 }
 
