@@ -70,6 +70,13 @@ func (c *recorder) wrap(h http.Handler) http.Handler {
 	})
 }
 
+// hush has no further call shown, and waits for the one that is being shown.
+func (c *recorder) hush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.done = nil
+}
+
 // tee keeps the beginning of what passes through it.
 type tee struct {
 	http.ResponseWriter

@@ -47,6 +47,7 @@ func serve(ctx context.Context, args []string, out *page, stderr io.Writer) erro
 	out.bindings("Bind list", s.bindings(), s.merchants)
 	out.heading("Calls")
 	<-ctx.Done()
+	s.calls.hush()
 	out.bindings("Bind list at the end", s.bindings(), s.merchants)
 	return nil
 }
