@@ -1,0 +1,182 @@
+// Package strictjson reads JSON so that no two readers can see different things in it.
+//
+// A name that stands twice in an object, at any depth, is an error. So are text that is not UTF-8 and anything after the
+// value. Names are exact: "UID" is not "uid". A byte order mark before the value is skipped (RFC 8259, section 8.1).
+//
+// Errors name a member and what is wrong with it. They never quote a value.
+package strictjson
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Value is the text of one JSON value.
+type Value = jsontext.Value
+
+// Object is the members of a JSON object by name, each still text.
+type Object map[string]Value
+
+// Parse returns the text without a byte order mark, after checking that it is one JSON value.
+func Parse(text []byte) (Value, error) {
+	var value Value
+	err := Unmarshal(text, &value)
+	return value, err
+}
+
+// ParseObject returns the members of the JSON object in the text.
+func ParseObject(text []byte) (Object, error) {
+	value, err := Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	if value.Kind() != '{' {
+		return nil, fmt.Errorf("%s where a JSON object is expected", Kind(value))
+	}
+	var object Object
+	return object, Unmarshal(value, &object)
+}
+
+// Unmarshal reads the JSON value in the text into v, by the json tags of v. Members that v does not have are skipped.
+func Unmarshal(text []byte, v any) error {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	err := json.Unmarshal(text, v)
+	var syntactic *jsontext.SyntacticError
+	var semantic *json.SemanticError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &syntactic):
+		return syntaxError(text, syntactic)
+	case errors.As(err, &semantic) && semantic.JSONPointer != "":
+		return fmt.Errorf("%s: %s does not fit here", Member(semantic.JSONPointer.LastToken()), kinds[semantic.JSONKind])
+	}
+	return errors.New("JSON of another kind than expected")
+}
+
+// syntaxError says where the text stops being JSON. The library's own error would quote names and escapes.
+func syntaxError(text []byte, err *jsontext.SyntacticError) error {
+	reason := err.Err.Error()
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		return fmt.Errorf("%s stands twice", Member(err.JSONPointer.LastToken()))
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return errors.New("not JSON: it is empty or ends too early")
+	case strings.Contains(reason, "UTF-8"):
+		reason = "not valid UTF-8"
+	case !strings.HasPrefix(reason, "invalid character"): // which quotes that one character
+		reason = "syntax error"
+	}
+	before := text[:min(int(err.ByteOffset), len(text))]
+	line := 1 + bytes.Count(before, []byte("\n"))
+	column := len(before) - bytes.LastIndexByte(before, '\n')
+	return fmt.Errorf("not JSON: %s (line %d, column %d)", reason, line, column)
+}
+
+// Marshal returns the JSON of v. Unlike encoding/json it writes <, > and & as they are, and an empty list for a nil one.
+func Marshal(v any) ([]byte, error) { return json.Marshal(v, json.Deterministic(true)) }
+
+// Has reports whether the object has all of these members.
+func (o Object) Has(names ...string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return o[name] == nil })
+}
+
+// Only returns an error that names a member which is not among the known ones.
+func (o Object) Only(known ...string) error {
+	var unknown []string
+	for name := range o {
+		if !slices.Contains(known, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return fmt.Errorf("unknown %s", Member(slices.Min(unknown)))
+}
+
+// String returns the string in a member, or "" where the member is missing or null.
+func (o Object) String(name string) (string, error) {
+	if o.absent(name) {
+		return "", nil
+	}
+	s, ok := Text(o[name])
+	if !ok {
+		return "", fmt.Errorf("%s: %s where a string is expected", name, Kind(o[name]))
+	}
+	return s, nil
+}
+
+// Strings returns the list of strings in a member; a string alone is a list of one. It returns nil where the member is
+// missing or null. An empty list is an error.
+func (o Object) Strings(name string) ([]string, error) {
+	value := o[name]
+	switch {
+	case o.absent(name):
+		return nil, nil
+	case value.Kind() != '[':
+		s, err := o.String(name)
+		if err != nil {
+			return nil, fmt.Errorf("%w (or a list of strings): write it in quotes", err)
+		}
+		return []string{s}, nil
+	}
+	var items []Value
+	if err := Unmarshal(value, &items); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(items) == 0 {
+		return nil, fmt.Errorf("%s: an empty list", name)
+	}
+	list := make([]string, len(items))
+	for i, item := range items {
+		var ok bool
+		if list[i], ok = Text(item); !ok {
+			return nil, fmt.Errorf("%s: item %d is %s where a string is expected: write it in quotes", name, i, Kind(item))
+		}
+	}
+	return list, nil
+}
+
+func (o Object) absent(name string) bool { return o[name] == nil || o[name].Kind() == 'n' }
+
+// Text returns the string that the value is, or false where it is no string.
+func Text(value Value) (string, bool) {
+	if value.Kind() != '"' {
+		return "", false
+	}
+	text, err := jsontext.AppendUnquote(nil, value)
+	return string(text), err == nil
+}
+
+var kinds = map[jsontext.Kind]string{
+	'{': "an object", '[': "a list", '"': "a string", '0': "a number", 't': "a boolean", 'f': "a boolean", 'n': "null",
+}
+
+// Kind names the kind of a value as an error shows it: "an object", "a list", "a string", "a number", "a boolean", "null";
+// "nothing" where there is no value.
+func Kind(value Value) string {
+	if name := kinds[value.Kind()]; name != "" {
+		return name
+	}
+	return "nothing"
+}
+
+// Member names a member as an error may show it. A text that does not look like a name may hold anything, so it is not shown.
+func Member(name string) string {
+	const longest = 40
+	if name == "" || len(name) > longest || strings.Trim(name, letters+"_-") != "" {
+		return "member whose name is not shown here"
+	}
+	return "member " + strconv.Quote(name)
+}
+
+const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
