@@ -107,7 +107,7 @@ func (h *Handler) list(ctx context.Context, merchants []string) ([]byte, error) 
 			rows[i].UpdateTime = b.UpdateTime.Unix()
 		}
 		for _, p := range b.Perm {
-			rows[i].Perm = append(rows[i].Perm, p.Name)
+			rows[i].Perm = append(rows[i].Perm, p)
 		}
 	}
 	return departure.Marshal(map[string]any{"bindings": rows})

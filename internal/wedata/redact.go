@@ -2,91 +2,52 @@ package wedata
 
 import (
 	"encoding/json"
-	"errors"
 	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
-// maxText is how many bytes of somebody else's text an error may hold.
-const maxText = 200
+// maxMsg is the longest [Error.Msg], in bytes.
+const maxMsg = 200
 
 var (
-	// The request id at the end of an errmsg, at times with a comma before it.
+	// The request id at the end of an errmsg. Some messages have a comma before it.
 	requestID = regexp.MustCompile(`[\s,]*\brid:\s*([[:xdigit:]]{8}(?:-[[:xdigit:]]{8}){2})`)
-	// A token that was cut short on its way, and so is not to be found as a whole.
+	// A token that WeChat has cut short: a search for the whole token does not find it.
 	tokenParameter = regexp.MustCompile(`access_token=[^&\s"']+`)
-	// What Go's errors quote: a URL, a proxy's address, the first bytes of something that is not HTTP.
-	quotation = regexp.MustCompile(`"(?:[^"\\]|\\.)*"`)
-	hexEscape = regexp.MustCompile(`%[[:xdigit:]]{2}`)
+	hexEscape      = regexp.MustCompile(`%[[:xdigit:]]{2}`)
 )
 
-// veil is what a call must not tell: it hides those secrets in texts that others wrote.
-type veil []string
-
-// line returns the text as one line of at most maxText bytes without secrets. Hiding comes after cleaning, to see the
-// text as it will be read, and before cutting, which could leave half a secret.
-func (v veil) line(text string) string {
-	text = clean(text)
-	for _, secret := range v {
-		for _, s := range spellings(secret) {
-			if s != "" {
-				text = strings.ReplaceAll(text, s, "***")
+// redact splits WeChat's errmsg into the request id and the message: one line of at most maxMsg bytes, with *** for
+// the secrets. It cleans first, since control characters may split a secret. It cuts last, since half a secret is not
+// found.
+func redact(errmsg string, secrets ...string) (msg, rid string) {
+	msg = clean(errmsg)
+	if at := requestID.FindStringSubmatchIndex(msg); at != nil {
+		msg, rid = clean(msg[:at[0]]+msg[at[1]:]), msg[at[2]:at[3]]
+	}
+	for _, secret := range secrets {
+		for _, spelling := range spellings(secret) {
+			if spelling != "" {
+				msg = strings.ReplaceAll(msg, spelling, "***")
 			}
 		}
 	}
-	text = tokenParameter.ReplaceAllString(text, "access_token=***")
-	if len(text) <= maxText {
-		return text
+	msg = tokenParameter.ReplaceAllString(msg, "access_token=***")
+	if len(msg) > maxMsg {
+		msg = strings.ToValidUTF8(msg[:maxMsg-len("…")], "") + "…"
 	}
-	end := maxText - len("…")
-	for !utf8.RuneStart(text[end]) {
-		end--
-	}
-	return text[:end] + "…"
+	return msg, rid
 }
 
-// errmsg splits WeChat's errmsg into what it says and the request id.
-func (v veil) errmsg(errmsg string) (msg, rid string) {
-	errmsg = clean(errmsg)
-	if at := requestID.FindStringSubmatchIndex(errmsg); at != nil {
-		rid = errmsg[at[2]:at[3]]
-		errmsg = errmsg[:at[0]] + errmsg[at[1]:]
-	}
-	return v.line(errmsg), rid
-}
-
-// cause returns why there was no reply, without the URL: what a [*url.Error] wraps stands for it, and quotations are left
-// out. An error whose text this changes answers errors.Is alone.
-func (v veil) cause(err error) error {
-	for urlErr := (*url.Error)(nil); errors.As(err, &urlErr); {
-		err = urlErr.Err
-	}
-	if text := v.line(quotation.ReplaceAllString(err.Error(), `"…"`)); text != err.Error() {
-		return veiled{text, err}
-	}
-	return err
-}
-
-type veiled struct {
-	text  string
-	cause error
-}
-
-func (e veiled) Error() string { return e.text }
-
-// Is looks at the cause without handing it out, as Unwrap would.
-func (e veiled) Is(target error) bool { return errors.Is(e.cause, target) }
-
-// clean returns the text as one line without characters that a log would not show.
+// clean returns the text as one line of valid UTF-8 without control characters.
 func clean(text string) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {
-		case unicode.IsSpace(r): // line breaks of all kinds
+		case unicode.IsSpace(r): // line breaks too
 			return ' '
 		case unicode.In(r, unicode.Cc, unicode.Cf):
 			return -1
@@ -95,19 +56,19 @@ func clean(text string) string {
 	}, text))
 }
 
-// spellings returns the secret as a text, a URL, JSON or Go's quotes would show it.
+// spellings returns the secret as it stands in a text, a URL, JSON and Go's quotes.
 func spellings(secret string) []string {
-	inJSON, _ := json.Marshal(secret) // a string always can be
 	inURL := url.QueryEscape(secret)
-	bare := func(quoted string) string { return quoted[1 : len(quoted)-1] }
-	return []string{
+	all := []string{
 		secret,
 		clean(secret),
 		inURL,
 		hexEscape.ReplaceAllStringFunc(inURL, strings.ToLower),
 		url.PathEscape(secret),
-		bare(string(inJSON)),
-		bare(strconv.Quote(secret)),
-		bare(strconv.QuoteToASCII(secret)),
 	}
+	inJSON, _ := json.Marshal(secret) // cannot fail for a string
+	for _, quoted := range []string{string(inJSON), strconv.Quote(secret), strconv.QuoteToASCII(secret)} {
+		all = append(all, quoted[1:len(quoted)-1])
+	}
+	return all
 }
