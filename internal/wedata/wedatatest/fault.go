@@ -13,8 +13,7 @@ import (
 // Kind is a kind of reply that the API itself never sends.
 type Kind string
 
-// The kinds. On a kept connection a client of net/http repeats an idempotent request, so one Reset alone may have no
-// effect.
+// The kinds. On a kept connection net/http repeats an idempotent request, so one Reset alone may have no effect.
 const (
 	HTML      Kind = "html"       // a page, as a proxy sends one
 	Empty     Kind = "empty"      // a reply without a body
