@@ -69,7 +69,7 @@ func (h *Handler) list(ctx context.Context, merchants []string) (any, error) {
 			rows[i].UpdateTime = b.UpdateTime.Unix()
 		}
 		for _, p := range b.Perm {
-			rows[i].Perm = append(rows[i].Perm, p.Name)
+			rows[i].Perm = append(rows[i].Perm, p)
 		}
 	}
 	return map[string]any{"bindings": rows}, nil
