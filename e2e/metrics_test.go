@@ -59,11 +59,13 @@ func (f filter) series(fields map[string]any) (string, bool) {
 	return series(f.metric, values), true
 }
 
+// series names the datapoints of a metric with these dimensions.
 func series(metric string, dimensions map[string]string) string {
+	name := []string{metric}
 	for _, key := range slices.Sorted(maps.Keys(dimensions)) {
-		metric += " " + key + "=" + dimensions[key]
+		name = append(name, key+"="+dimensions[key])
 	}
-	return metric
+	return strings.Join(name, " ")
 }
 
 // datapoints counts the datapoints of each series that the filters make of log lines.

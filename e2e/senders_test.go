@@ -58,7 +58,8 @@ func handshakes() []handshake {
 	return []handshake{
 		{
 			"Feishu", "/hooks/lark",
-			sourcetest.Request{Method: http.MethodPost, Body: challenge}, `{"challenge":"ajls384kdjx98XX"}`,
+			sourcetest.Request{Method: http.MethodPost, Body: challenge},
+			`{"challenge":"ajls384kdjx98XX"}`,
 		},
 		{
 			"WeCom", "/hooks/wecom",
