@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/strictjson"
 )
 
 // The members of the secret.
@@ -83,7 +84,7 @@ func parse(value string) (form, error) {
 		}
 		return form{token: value}, nil
 	}
-	members, err := departure.Object([]byte(value))
+	members, err := strictjson.ParseObject([]byte(value))
 	if err != nil {
 		return form{}, fmt.Errorf("%w: %s", err, wantForms)
 	}
@@ -101,13 +102,13 @@ func parse(value string) (form, error) {
 	}
 }
 
-func parseToken(members map[string]json.RawMessage) (form, error) {
+func parseToken(members map[string]strictjson.Value) (form, error) {
 	token, err := word(members, memberValue)
 	if err != nil {
 		return form{}, err
 	}
 	f := form{token: token}
-	if raw, told := members[memberAppID]; told && departure.Kind(raw) != "null" {
+	if raw, told := members[memberAppID]; told && strictjson.Kind(raw) != "null" {
 		if f.appid, err = word(members, memberAppID); err != nil {
 			return form{}, err
 		}
@@ -118,8 +119,8 @@ func parseToken(members map[string]json.RawMessage) (form, error) {
 	return f, nil
 }
 
-func parseIndex(raw json.RawMessage) (form, error) {
-	entries, err := departure.Object(raw)
+func parseIndex(raw strictjson.Value) (form, error) {
+	entries, err := strictjson.ParseObject(raw)
 	if err != nil {
 		return form{}, fmt.Errorf("%s: %w", memberIndex, err)
 	}
@@ -140,11 +141,11 @@ func parseIndex(raw json.RawMessage) (form, error) {
 	return f, nil
 }
 
-func parseEntry(key string, raw json.RawMessage) (entry, error) {
+func parseEntry(key string, raw strictjson.Value) (entry, error) {
 	if !departure.IsAppID(key) {
 		return entry{}, errors.New("not an appid (wx and 16 hex digits)")
 	}
-	members, err := departure.Object(raw)
+	members, err := strictjson.ParseObject(raw)
 	if err != nil {
 		return entry{}, err
 	}
@@ -163,11 +164,11 @@ func parseEntry(key string, raw json.RawMessage) (entry, error) {
 }
 
 // word reads a member that is one word, with the white space around it put aside.
-func word(members map[string]json.RawMessage, name string) (string, error) {
+func word(members map[string]strictjson.Value, name string) (string, error) {
 	raw := members[name]
 	var s string
-	if departure.Kind(raw) != "a string" || json.Unmarshal(raw, &s) != nil {
-		return "", fmt.Errorf("%s: %s where a string is expected", name, departure.Kind(raw))
+	if strictjson.Kind(raw) != "a string" || json.Unmarshal(raw, &s) != nil {
+		return "", fmt.Errorf("%s: %s where a string is expected", name, strictjson.Kind(raw))
 	}
 	s = strings.TrimSpace(s)
 	if err := checkWord(s); err != nil {
