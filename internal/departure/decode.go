@@ -1,14 +1,15 @@
 package departure
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
 	"time"
+
+	"wedata-unbind/internal/strictjson"
 )
 
-// hint is the end of every error about a payload that is not one: what a valid one looks like.
+// hint ends the errors about payloads: what a valid one looks like.
 const hint = `a departure looks like {"uid":"E1001"} or {"uid":["E1001","E1002"],"merchant":"wx0123456789abcdef"}`
 
 // Decoder reads payloads.
@@ -18,13 +19,13 @@ type Decoder struct {
 }
 
 // Decode reads one payload: the canonical event where it has the members type and data, else the bare form, which is the
-// data alone. What the payload does not tell of itself is taken from the envelope, that is what its transport knows of it:
-// id, source, time and, of a bare payload, the type.
+// data alone. The envelope is what the transport knows of the payload: id, source, time and, of a bare one, the type. What
+// the payload says of these counts before the envelope.
 //
-// An event of another type is no error: it comes back with the verdict Ignored. An error names the member and what is
-// wrong with it, and never quotes a value; the event beside it has the Meta that is known all the same.
+// An event of another type is no error: it comes back as Ignored. An error names the member and what is wrong with it, and
+// never quotes a value. The event beside an error has the Meta that could be read.
 func (d Decoder) Decode(payload []byte, envelope Meta) (Event, error) {
-	members, err := Object(payload)
+	members, err := strictjson.ParseObject(payload)
 	if err != nil {
 		return Event{Meta: envelope}, err
 	}
@@ -32,11 +33,9 @@ func (d Decoder) Decode(payload []byte, envelope Meta) (Event, error) {
 }
 
 // DecodeObject is Decode for a payload whose members are read already.
-func (d Decoder) DecodeObject(members map[string]json.RawMessage, envelope Meta) (Event, error) {
-	_, hasType := members["type"]
-	data, hasData := members["data"]
-	if hasType && hasData {
-		return d.canonical(members, data, envelope)
+func (d Decoder) DecodeObject(members strictjson.Object, envelope Meta) (Event, error) {
+	if members.Has("type", "data") {
+		return d.canonical(members, envelope)
 	}
 	if envelope.Type == "" {
 		envelope.Type = TypeLeft
@@ -44,48 +43,50 @@ func (d Decoder) DecodeObject(members map[string]json.RawMessage, envelope Meta)
 	return d.event(members, envelope, true)
 }
 
-func (d Decoder) canonical(members map[string]json.RawMessage, data json.RawMessage, envelope Meta) (Event, error) {
+func (d Decoder) canonical(members strictjson.Object, envelope Meta) (Event, error) {
 	meta, err := readMeta(members, envelope)
 	switch {
 	case meta.Type == "":
-		return Event{Meta: meta}, fmt.Errorf("type: %s where a string is expected", Kind(members["type"]))
+		return Event{Meta: meta}, fmt.Errorf("type: %s where a string is expected", strictjson.Kind(members["type"]))
 	case meta.ignored():
-		return ignored(meta), nil // whatever else is odd about an event that asks for nothing
+		return ignored(meta), nil // even if other members are wrong
 	case err != nil:
 		return Event{Meta: meta}, err
 	}
-	// Whoever writes these wants nobody unbound, and has not got the bare form to say so in.
+	// Who writes one of these wants nobody unbound.
 	for _, name := range []string{"dry_run", "action"} {
-		if _, ok := members[name]; ok {
+		if members.Has(name) {
 			return Event{Meta: meta}, fmt.Errorf(`%s goes with the bare form of a direct invocation only, such as {"dry_run":true,"uid":"E1001"}`, name)
 		}
 	}
-	inner, err := Object(data)
+	data, err := strictjson.ParseObject(members["data"])
 	if err != nil {
 		return Event{Meta: meta}, fmt.Errorf("data: %w", err)
 	}
-	return d.event(inner, meta, false)
+	return d.event(data, meta, false)
 }
 
-// event reads the data. In the bare form (strict) a member that is not known is an error, since an event of another kind
-// that happens to have a uid must never unbind anybody.
-func (d Decoder) event(data map[string]json.RawMessage, meta Meta, strict bool) (Event, error) {
+// event reads the data. In the bare form (strict) an unknown member is an error: an event of another kind that happens to
+// have a uid must not unbind anybody.
+func (d Decoder) event(data strictjson.Object, meta Meta, strict bool) (Event, error) {
 	if meta.Type = withoutPrefix(meta.Type); meta.ignored() {
 		return ignored(meta), nil
 	}
 	event := Event{Meta: meta}
 	if strict {
-		if err := OnlyMembers(data, "uid", "merchant", "effective_at"); err != nil {
+		if err := data.Only("uid", "merchant", "effective_at"); err != nil {
 			return event, fmt.Errorf("%w; %s", err, hint)
 		}
 	}
-	var err error
-	if event.UIDs, err = Strings(data, "uid"); err != nil {
+	uids, err := data.Strings("uid")
+	if err != nil {
 		return event, err
 	}
-	if event.Merchants, err = Strings(data, "merchant"); err != nil {
+	merchants, err := data.Strings("merchant")
+	if err != nil {
 		return event, err
 	}
+	event.UIDs, event.Merchants = Unique(uids), Unique(merchants)
 	if event.EffectiveAt, err = d.readEffective(data); err != nil {
 		return event, err
 	}
@@ -95,45 +96,43 @@ func (d Decoder) event(data map[string]json.RawMessage, meta Meta, strict bool) 
 func (m Meta) ignored() bool { return m.Type != TypeLeft && m.Type != TypeCancelled }
 
 func ignored(meta Meta) Event {
-	return Event{Meta: meta, Verdict: Ignored, Reason: fmt.Sprintf("type %s is not %s", Quote(meta.Type), TypeLeft)}
+	return Ignore(meta, fmt.Sprintf("type %s is not %s", Quote(meta.Type), TypeLeft))
 }
 
-// readMeta reads the members of a CloudEvents event around its data. A Standard Webhooks payload calls the time timestamp.
-// Beside the error it returns what could be read: the type, "" where there is none, comes first.
-func readMeta(members map[string]json.RawMessage, envelope Meta) (Meta, error) {
+// readMeta reads the members of a CloudEvents event around its data. Standard Webhooks calls the time timestamp. Beside an
+// error it returns what it read before: the type comes first and is "" where it cannot be read.
+func readMeta(members strictjson.Object, envelope Meta) (Meta, error) {
 	meta := envelope
 	meta.Type = ""
-	for _, m := range []struct {
+	for _, member := range []struct {
 		name string
 		to   *string
 	}{{"type", &meta.Type}, {"id", &meta.ID}, {"source", &meta.Source}} {
-		s, err := readString(members, m.name)
+		s, err := members.String(member.name)
 		if err != nil {
 			return meta, err
 		}
 		if s != "" {
-			*m.to = clip(s, maxUIDBytes)
+			*member.to = clip(s, maxUIDBytes)
 		}
 	}
 	meta.Type = withoutPrefix(meta.Type)
 	for _, name := range []string{"timestamp", "time"} {
-		s, err := readString(members, name)
+		s, err := members.String(name)
 		if err != nil {
 			return meta, err
 		}
 		if s == "" {
 			continue
 		}
-		at, err := time.Parse(time.RFC3339, s)
-		if err != nil {
+		if meta.Time, err = time.Parse(time.RFC3339, s); err != nil {
 			return meta, fmt.Errorf("%s: not an RFC 3339 time such as 2026-11-23T01:00:00Z", name)
 		}
-		meta.Time = at
 	}
 	return meta, nil
 }
 
-// withoutPrefix takes the reverse-DNS prefix off a type that means something here (CloudEvents 1.0, attribute type).
+// withoutPrefix removes a reverse-DNS prefix from a type that is carried out (CloudEvents 1.0, attribute type).
 func withoutPrefix(eventType string) string {
 	for _, known := range []string{TypeLeft, TypeCancelled} {
 		if strings.HasSuffix(eventType, "."+known) {
@@ -143,9 +142,12 @@ func withoutPrefix(eventType string) string {
 	return eventType
 }
 
-func (d Decoder) readEffective(data map[string]json.RawMessage) (time.Time, error) {
-	s, err := readString(data, "effective_at")
-	if err != nil || isAbsent(data, "effective_at") {
+func (d Decoder) readEffective(data strictjson.Object) (time.Time, error) {
+	if strictjson.Kind(data["effective_at"]) == "null" || !data.Has("effective_at") {
+		return time.Time{}, nil
+	}
+	s, err := data.String("effective_at")
+	if err != nil {
 		return time.Time{}, err
 	}
 	t, err := d.ParseEffective(s)
@@ -165,8 +167,8 @@ func ParseOffset(s string) (*time.Location, error) {
 	return time.FixedZone("UTC"+s, seconds), nil
 }
 
-// ParseEffective reads the moment of a departure: an RFC 3339 time, or a date, which is the last day, so that the
-// departure is due when that day ends in the Decoder's zone.
+// ParseEffective reads the moment of a departure: an RFC 3339 time, or a date. A date is the last day: the departure is due
+// when that day ends in the Decoder's zone.
 func (d Decoder) ParseEffective(s string) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t, nil

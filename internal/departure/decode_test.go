@@ -101,7 +101,7 @@ func TestDecodeReadsEveryFormOfAPayload(t *testing.T) {
 			payload:  `{"type":"employee.joined","data":["uid"]}`,
 			envelope: envelope,
 			want: departure.Event{
-				Meta: withType(left, "employee.joined"), Verdict: departure.Ignored, Reason: `type "employee.joined" is not employee.left`,
+				Meta: withType(left, "employee.joined"), Status: departure.Ignored, Detail: `type "employee.joined" is not employee.left`,
 			},
 		},
 		{
@@ -109,7 +109,7 @@ func TestDecodeReadsEveryFormOfAPayload(t *testing.T) {
 			payload:  `{"type":"user.created","id":7,"timestamp":1763859600,"dry_run":true,"data":{"uid":"E1001"}}`,
 			envelope: envelope,
 			want: departure.Event{
-				Meta: withType(left, "user.created"), Verdict: departure.Ignored, Reason: `type "user.created" is not employee.left`,
+				Meta: withType(left, "user.created"), Status: departure.Ignored, Detail: `type "user.created" is not employee.left`,
 			},
 		},
 		{
@@ -117,7 +117,7 @@ func TestDecodeReadsEveryFormOfAPayload(t *testing.T) {
 			payload:  `{"type":"unemployee.left","data":{"uid":"E1001"}}`,
 			envelope: envelope,
 			want: departure.Event{
-				Meta: withType(left, "unemployee.left"), Verdict: departure.Ignored, Reason: `type "unemployee.left" is not employee.left`,
+				Meta: withType(left, "unemployee.left"), Status: departure.Ignored, Detail: `type "unemployee.left" is not employee.left`,
 			},
 		},
 		{
@@ -125,8 +125,8 @@ func TestDecodeReadsEveryFormOfAPayload(t *testing.T) {
 			payload:  `{"EC2InstanceId":"i-1234567890abcdef0"}`,
 			envelope: withType(envelope, "ec2.instance.terminate.successful"),
 			want: departure.Event{
-				Meta: withType(left, "ec2.instance.terminate.successful"), Verdict: departure.Ignored,
-				Reason: `type "ec2.instance.terminate.successful" is not employee.left`,
+				Meta: withType(left, "ec2.instance.terminate.successful"), Status: departure.Ignored,
+				Detail: `type "ec2.instance.terminate.successful" is not employee.left`,
 			},
 		},
 	} {
@@ -164,12 +164,12 @@ func TestDecodeRefusesWhatIsNoDeparture(t *testing.T) {
 		{"a string", `"E1001"`, "a string where a JSON object is expected"},
 		{"an empty object", `{}`, "uid: missing; a departure looks like " + example},
 		{"cut short", `{"uid":"E1001"`, "ends too early"},
-		{"two objects", `{"uid":"E1001"}{"uid":"E1002"}`, "something stands after the object"},
+		{"two objects", `{"uid":"E1001"}{"uid":"E1002"}`, "after top-level value"},
 		{"broken UTF-8", "{\"uid\":\"E\xff\"}", "not valid UTF-8"},
-		{"half a surrogate pair", `{"uid":"E\ud800"}`, "uid: not valid Unicode text"},
+		{"half a surrogate pair", `{"uid":"E\ud800"}`, "not valid Unicode text"},
 		{"a member twice", `{"uid":"E1001","uid":"E1002"}`, `member "uid" stands twice`},
 		{"a member twice inside", `{"type":"employee.left","data":{"uid":"E1001","uid":"E1002"}}`, `data: member "uid" stands twice`},
-		{"nesting without end", `{"uid":` + strings.Repeat("[", 6<<20) + `}`, "exceeded max depth"},
+		{"nesting without end", `{"uid":` + strings.Repeat("[", 6<<20) + `}`, "nested too deeply"},
 		{"an unknown member in the bare form", `{"uid":"E1","department":"x"}`, `unknown member "department"; a departure looks like ` + example},
 		{"a person in the place of a name", `{"someone@example.com":1}`, "unknown member whose name is not shown here"},
 		{"a person in the place of a merchant", `{"uid":"E1","merchant":"someone@example.com"}`, "merchant: not an authorizer appid"},
@@ -298,8 +298,8 @@ func FuzzDecode(f *testing.F) {
 			}
 			return
 		}
-		if event.Verdict != "" {
-			if event.Reason == "" || len(event.UIDs) > 0 {
+		if event.Status != "" {
+			if event.Detail == "" || len(event.UIDs) > 0 {
 				t.Errorf("ignored without a reason, or with people: %+v", event)
 			}
 			return

@@ -1,40 +1,36 @@
-// Package departure is what is asked of this service: that a uid leaves a merchant, and how that is written as JSON.
+// Package departure is what this service is asked for and what it answers: people leave merchants, and each such departure
+// has an outcome. It reads and writes both as JSON.
 //
 // It knows neither where an event comes from nor how a departure is carried out.
 package departure
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
+
+	"wedata-unbind/internal/strictjson"
 )
 
-// The types of the canonical event that mean something here. Every other type is acknowledged and ignored.
+// The types of the canonical event that are carried out. Every other type is ignored.
 const (
 	TypeLeft      = "employee.left"
 	TypeCancelled = "employee.left.cancelled"
 )
 
-// MaxPairs is how many pairs of uid and merchant one event may ask for.
+// MaxPairs is how many pairs of uid and merchant one event may name.
 const MaxPairs = 5000
-
-const maxUIDBytes = 256
 
 // Meta is what is known of an event beside the people in it.
 type Meta struct {
-	// Type is TypeLeft, TypeCancelled or, of an ignored event, whatever it said.
+	// Type is TypeLeft, TypeCancelled or, of an ignored event, any other text.
 	Type string
 	// ID is the sender's id of the event, or the transport's where the sender gave none.
 	ID string
 	// Source is the named sender.
 	Source string
-	// Time is when the event happened; it decides which of two events is the newer one.
+	// Time is when the event happened. Of two events the later one is newer.
 	Time time.Time
 }
 
@@ -43,33 +39,49 @@ type Event struct {
 	Meta
 	// UIDs are the people, each at most once, in the order given.
 	UIDs []string
-	// Merchants are the authorizer appids they leave, each at most once. Empty means every merchant there is.
+	// Merchants are the authorizer appids they leave, each at most once. Empty means every merchant.
 	Merchants []string
 	// EffectiveAt is when they leave. Zero means at once.
 	EffectiveAt time.Time
-	// Verdict is what becomes of an event that is not to be carried out, and Reason tells why. Empty means carry it out.
-	Verdict Verdict
-	Reason  string
+	// Status is empty for an event that is to be carried out. Otherwise it is the event's outcome, with its Class and
+	// Detail.
+	Status Status
+	Class  string
+	Detail string
 }
 
-// Verdict is the outcome of an event that is decided before anything is done.
-type Verdict string
-
-// The verdicts.
+// The classes of faults that are found before anything is sent to WeChat.
 const (
-	// Ignored is an event that asks for nothing.
-	Ignored Verdict = "ignored"
-	// Unknown is an event about somebody who is nobody here.
-	Unknown Verdict = "unknown"
-	// Retry is an event that could not be read just now.
-	Retry Verdict = "retry"
-	// Failed is an event that asks for something and cannot be understood: somebody must act.
-	Failed Verdict = "failed"
+	// ClassBadEvent is an event that cannot be read.
+	ClassBadEvent = "bad_event"
+	// ClassUnmapped is a person who is not in the source's table of people.
+	ClassUnmapped = "unmapped"
 )
 
-// Refuse returns the event of a payload that could not be read, for the reason that err tells.
+// Refuse returns the event of a payload that cannot be read, for the reason that err gives. The event is Failed, or Retry
+// where the error may pass.
 func Refuse(meta Meta, err error) Event {
-	return Event{Meta: meta, Verdict: Failed, Reason: err.Error()}
+	event := Event{Meta: meta, Status: Failed, Class: ClassBadEvent, Detail: err.Error()}
+	if IsTemporary(err) {
+		event.Status = Retry
+	}
+	var classified interface{ Class() string }
+	if errors.As(err, &classified) {
+		event.Class = classified.Class()
+	}
+	return event
+}
+
+// IsTemporary reports whether the same call may succeed later although nobody changes anything. Errors say so by a method
+// Temporary() bool.
+func IsTemporary(err error) bool {
+	var passing interface{ Temporary() bool }
+	return errors.As(err, &passing) && passing.Temporary()
+}
+
+// Ignore returns the event of a payload that asks for nothing.
+func Ignore(meta Meta, reason string) Event {
+	return Event{Meta: meta, Status: Ignored, Detail: reason}
 }
 
 // Departure is one uid that leaves one merchant: the unit of work, of retry and of report.
@@ -81,14 +93,14 @@ type Departure struct {
 	EffectiveAt time.Time
 }
 
-// Check returns an error that names the first thing in the event that cannot be carried out: a uid that is blank, longer
-// than 256 bytes or not clean text, a merchant that is no appid, nobody at all, or more than MaxPairs pairs.
+// Check returns an error that names the first thing in the event that cannot be carried out: nobody at all, a uid that
+// cannot be one, a merchant that is no appid, or more than MaxPairs pairs.
 func (e Event) Check() error {
 	if len(e.UIDs) == 0 {
 		return fmt.Errorf("uid: missing; %s", hint)
 	}
 	for _, uid := range e.UIDs {
-		if err := checkText(uid); err != nil {
+		if err := checkUID(uid); err != nil {
 			return fmt.Errorf("uid: %w", err)
 		}
 	}
@@ -100,8 +112,8 @@ func (e Event) Check() error {
 	return checkPairs(len(e.UIDs), max(1, len(e.Merchants)))
 }
 
-// Departures returns the pairs of the event, people outside and merchants inside, in the order given. An event that names
-// no merchant is spread over all. It errs where that makes more than MaxPairs.
+// Departures returns the pairs of the event, in the order of its people and, for each of them, of the merchants. An event
+// that names no merchant is for all. It errs where that makes more than MaxPairs.
 func (e Event) Departures(all []string) ([]Departure, error) {
 	merchants := e.Merchants
 	if len(merchants) == 0 {
@@ -131,31 +143,21 @@ func (d Departure) Event() Event {
 // MarshalJSON writes the canonical event: a CloudEvents 1.0 JSON event with the members that are known.
 func (e Event) MarshalJSON() ([]byte, error) {
 	type data struct {
-		UID         any        `json:"uid"`
-		Merchant    any        `json:"merchant,omitempty"`
-		EffectiveAt *time.Time `json:"effective_at,omitempty"`
+		UID         any       `json:"uid"`
+		Merchant    any       `json:"merchant,omitzero"`
+		EffectiveAt time.Time `json:"effective_at,omitzero"`
 	}
-	event := struct {
-		SpecVersion string     `json:"specversion"`
-		Source      string     `json:"source,omitempty"`
-		ID          string     `json:"id,omitempty"`
-		Type        string     `json:"type"`
-		Time        *time.Time `json:"time,omitempty"`
-		Data        data       `json:"data"`
+	return strictjson.Marshal(struct {
+		SpecVersion string    `json:"specversion"`
+		Source      string    `json:"source,omitzero"`
+		ID          string    `json:"id,omitzero"`
+		Type        string    `json:"type"`
+		Time        time.Time `json:"time,omitzero"`
+		Data        data      `json:"data"`
 	}{
-		SpecVersion: "1.0", Source: e.Source, ID: e.ID, Type: e.Type, Time: orNil(e.Time),
-		Data: data{UID: oneOrMany(e.UIDs), Merchant: oneOrMany(e.Merchants), EffectiveAt: orNil(e.EffectiveAt)},
-	}
-	return Marshal(event)
-}
-
-// Marshal is json.Marshal with <, > and & as they are, since people read what comes out.
-func Marshal(v any) ([]byte, error) {
-	var buf bytes.Buffer
-	enc := json.NewEncoder(&buf)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return bytes.TrimSuffix(buf.Bytes(), []byte("\n")), err
+		SpecVersion: "1.0", Source: e.Source, ID: e.ID, Type: e.Type, Time: e.Time,
+		Data: data{UID: oneOrMany(e.UIDs), Merchant: oneOrMany(e.Merchants), EffectiveAt: e.EffectiveAt},
+	})
 }
 
 func oneOrMany(list []string) any {
@@ -168,32 +170,9 @@ func oneOrMany(list []string) any {
 	return list
 }
 
-func orNil(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	return &t
-}
-
 func checkPairs(uids, merchants int) error {
 	if pairs := uids * merchants; pairs > MaxPairs {
 		return fmt.Errorf("%d pairs of uid and merchant, at most %d an event: send it in parts", pairs, MaxPairs)
-	}
-	return nil
-}
-
-// checkText refuses what no identifier is. U+FFFD is what a decoder leaves where the text was broken: the identifier that
-// was meant is lost, and a near miss must not be looked for.
-func checkText(s string) error {
-	switch {
-	case strings.TrimSpace(s) == "":
-		return fmt.Errorf("blank; %s", hint)
-	case len(s) > maxUIDBytes:
-		return fmt.Errorf("%d bytes long, at most %d are allowed", len(s), maxUIDBytes)
-	case !utf8.ValidString(s) || strings.ContainsAny(s, "\ufffd\ufffe\uffff"):
-		return fmt.Errorf("not valid Unicode text")
-	case strings.ContainsFunc(s, unicode.IsControl):
-		return fmt.Errorf("has a control character")
 	}
 	return nil
 }

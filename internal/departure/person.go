@@ -3,12 +3,33 @@ package departure
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
-// Mask returns a uid as logs and errors may show it: its first and last character, or nothing of one that is so short
-// that this would tell most of it.
+const maxUIDBytes = 256
+
+// checkUID refuses what cannot be a uid. U+FFFD is what a decoder writes in the place of broken text: the identifier that
+// was meant is lost, and a similar one could be somebody else's.
+func checkUID(uid string) error {
+	switch {
+	case strings.TrimSpace(uid) == "":
+		return fmt.Errorf("blank; %s", hint)
+	case len(uid) > maxUIDBytes:
+		return fmt.Errorf("%d bytes long, at most %d are allowed", len(uid), maxUIDBytes)
+	case !utf8.ValidString(uid) || strings.ContainsAny(uid, "\ufffd\ufffe\uffff"):
+		return errors.New("not valid Unicode text")
+	case strings.ContainsFunc(uid, unicode.IsControl):
+		return errors.New("has a control character")
+	}
+	return nil
+}
+
+// Mask returns a uid as logs and errors may show it: its first and last character, or no character of a uid under 5.
 func Mask(uid string) string {
 	const hidden = "***"
 	if uid == "" {
@@ -22,7 +43,18 @@ func Mask(uid string) string {
 	return uid[:first] + hidden + uid[len(uid)-last:]
 }
 
-// IsAppID tells an authorizer appid from other words. All that are known are wx and 16 hex digits; WeChat promises no length.
+// Hash returns the first 16 hex digits of the SHA-256 of the uid, by which a person's log lines are found. It is a
+// pseudonym and no secret: who can list all uids can compute all hashes.
+func Hash(uid string) string {
+	if uid == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(uid))
+	return hex.EncodeToString(sum[:8])
+}
+
+// IsAppID reports whether the text can be an authorizer appid: wx and letters or digits, 64 bytes at most. All known ones are
+// wx and 16 hex digits; WeChat promises no length.
 func IsAppID(s string) bool {
 	const longest = 64
 	digits, ok := strings.CutPrefix(s, "wx")
@@ -30,12 +62,22 @@ func IsAppID(s string) bool {
 		strings.Trim(digits, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
-// Hash returns the pseudonym by which one person's history is found in the logs: the first 16 hex digits of the SHA-256 of
-// the uid. It is a pseudonym and no secret: who can list all uids can compute all hashes.
-func Hash(uid string) string {
-	if uid == "" {
-		return ""
+// Quote quotes a sender's word for an error message: on one line, at most 60 bytes of it.
+func Quote(s string) string {
+	const longest = 60
+	if short := clip(s, longest); short != s {
+		return strconv.Quote(short) + "…"
 	}
-	sum := sha256.Sum256([]byte(uid))
-	return hex.EncodeToString(sum[:8])
+	return strconv.Quote(s)
+}
+
+// clip cuts a text to at most n bytes, between two characters.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n]
 }

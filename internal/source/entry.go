@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/strictjson"
 )
 
 // FaultsError is all that is wrong with the sources' secret, or with one entry of it. Each fault starts with its path, and
@@ -42,14 +43,14 @@ type entry struct {
 
 // parse reads the secret: one JSON object, the name of a source to its entry.
 func parse(secret string, decoder departure.Decoder) (map[string]entry, error) {
-	raw, err := departure.Object([]byte(secret))
+	raw, err := strictjson.ParseObject([]byte(secret))
 	if err != nil {
 		return nil, faults(fmt.Sprintf("sources: %v", err))
 	}
 	entries := make(map[string]entry, len(raw))
 	for name, value := range raw {
 		path := "sources." + name
-		object, err := departure.Object(value)
+		object, err := strictjson.ParseObject(value)
 		if err != nil {
 			entries[name] = entry{fault: faults(fmt.Sprintf("%s: %v", path, err))}
 			continue
@@ -99,7 +100,7 @@ func (e entry) events(payload []byte, envelope departure.Meta) []departure.Event
 	if e.mapping == nil {
 		event, err := e.decoder.Decode(payload, envelope)
 		switch {
-		case err != nil && departure.Kind(payload) == "a string":
+		case err != nil && strictjson.Kind(payload) == "a string":
 			event = ignored(envelope, "words and no event, as a test delivery is")
 		case err != nil:
 			event = departure.Refuse(event.Meta, err)
@@ -115,7 +116,7 @@ func (e entry) events(payload []byte, envelope departure.Meta) []departure.Event
 
 // confine keeps the event within the merchants that the entry allows.
 func (e entry) confine(event departure.Event) departure.Event {
-	if event.Verdict != "" {
+	if event.Status != "" {
 		return event
 	}
 	if len(event.Merchants) == 0 {

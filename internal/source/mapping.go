@@ -13,6 +13,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/strictjson"
 )
 
 // mapping reads departures out of a vendor's JSON. Its paths are gjson's, modifiers and queries included: they come from
@@ -76,7 +77,7 @@ func readPeople(m *members) map[string]string {
 	if raw == nil {
 		return nil
 	}
-	object, err := departure.Object(raw)
+	object, err := strictjson.ParseObject(raw)
 	if err != nil {
 		m.fault("people", "not an object, or one where an id stands twice")
 	}
@@ -102,7 +103,7 @@ func (mp *mapping) events(body []byte, envelope departure.Meta) []departure.Even
 		return []departure.Event{ignored(envelope, mp.each+" is missing or empty")}
 	}
 	if !list.IsArray() {
-		kind := departure.Kind([]byte(list.Raw))
+		kind := strictjson.Kind(strictjson.Value(list.Raw))
 		return []departure.Event{departure.Refuse(envelope, fmt.Errorf("each: %s is %s where a list is expected", mp.each, kind))}
 	}
 	items := list.Array()
@@ -146,13 +147,13 @@ func (mp *mapping) event(item gjson.Result, envelope departure.Meta) []departure
 		events = append(events, event)
 	}
 	if len(strangers) > 0 {
-		events = append(events, departure.Event{Meta: meta, UIDs: strangers, Verdict: departure.Unknown, Reason: "not in people"})
+		events = append(events, departure.Event{Meta: meta, UIDs: strangers, Status: departure.Unknown, Class: departure.ClassUnmapped, Detail: "not in people"})
 	}
 	return events
 }
 
 func ignored(meta departure.Meta, reason string) departure.Event {
-	return departure.Event{Meta: meta, Verdict: departure.Ignored, Reason: reason}
+	return departure.Event{Meta: meta, Status: departure.Ignored, Detail: reason}
 }
 
 // meta is what the item tells of itself, and what the envelope tells where it does not. An id or a time that cannot be read
@@ -188,7 +189,7 @@ func (mp *mapping) identifiers(item gjson.Result) ([]string, error) {
 			return nil, errors.New("uid: a number that is not whole")
 		}
 		if ids[i] = text(v); ids[i] == "" {
-			return nil, fmt.Errorf("uid: %s where a string, a whole number or a list of them is expected", departure.Kind([]byte(v.Raw)))
+			return nil, fmt.Errorf("uid: %s where a string, a whole number or a list of them is expected", strictjson.Kind(strictjson.Value(v.Raw)))
 		}
 	}
 	return departure.Unique(ids), nil

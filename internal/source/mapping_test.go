@@ -182,7 +182,7 @@ func TestEntriesShareNoState(t *testing.T) {
 	}
 	payload := []byte(`{"header":{"event_type":"x"}}`)
 	for name, want := range map[string]string{"a": "header.event_type is another value", "b": `header.event_type is "x"`} {
-		if got := entries[name].events(payload, envelope)[0].Reason; !strings.HasPrefix(got, want) {
+		if got := entries[name].events(payload, envelope)[0].Detail; !strings.HasPrefix(got, want) {
 			t.Errorf("%s: got %s", name, got)
 		}
 	}
@@ -249,7 +249,7 @@ func FuzzEvents(f *testing.F) {
 		mp := mapping{each: each, left: rules{{}}, uid: paths{path}, effective: paths{path}, id: paths{path}, time: paths{path}}
 		e := entry{mapping: &mp}
 		for _, event := range e.events(body, departure.Meta{}) {
-			if event.Verdict == "" && event.Check() != nil {
+			if event.Status == "" && event.Check() != nil {
 				t.Errorf("got %+v", event)
 			}
 			if event.EffectiveAt.Year() > 9999 || event.Time.Year() > 9999 {

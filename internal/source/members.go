@@ -13,13 +13,14 @@ import (
 	"time"
 
 	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/strictjson"
 )
 
 // members are the members of one object of the sources' secret. Each is read once, by name, and what is not read is not
 // known. Every fault is noted with its path, so that one reading finds them all. No fault quotes a value: it may be a key.
 type members struct {
 	path   string
-	raw    map[string]json.RawMessage
+	raw    map[string]strictjson.Value
 	faults []string
 }
 
@@ -32,7 +33,7 @@ func (m *members) fault(name, format string, args ...any) {
 }
 
 // take returns a member's JSON, or nil where it is missing.
-func (m *members) take(name string) json.RawMessage {
+func (m *members) take(name string) strictjson.Value {
 	raw := m.raw[name]
 	delete(m.raw, name)
 	return raw
@@ -70,7 +71,7 @@ func (m *members) need(name string) string {
 	return s
 }
 
-func (m *members) word(name string, raw json.RawMessage) string {
+func (m *members) word(name string, raw strictjson.Value) string {
 	s := m.string(name, raw)
 	if s == "" {
 		m.fault(name, "empty")
@@ -81,10 +82,10 @@ func (m *members) word(name string, raw json.RawMessage) string {
 	return s
 }
 
-func (m *members) string(name string, raw json.RawMessage) string {
+func (m *members) string(name string, raw strictjson.Value) string {
 	var s string
-	if departure.Kind(raw) != "a string" || json.Unmarshal(raw, &s) != nil {
-		m.fault(name, "%s where a string is expected", departure.Kind(raw))
+	if strictjson.Kind(raw) != "a string" || json.Unmarshal(raw, &s) != nil {
+		m.fault(name, "%s where a string is expected", strictjson.Kind(raw))
 	}
 	return s
 }
@@ -99,10 +100,10 @@ func (m *members) texts(name string) []string {
 	return m.list(name, raw)
 }
 
-func (m *members) list(name string, raw json.RawMessage) []string {
-	var items []json.RawMessage
-	if departure.Kind(raw) != "a list" || json.Unmarshal(raw, &items) != nil {
-		m.fault(name, "%s where a list of strings is expected", departure.Kind(raw))
+func (m *members) list(name string, raw strictjson.Value) []string {
+	var items []strictjson.Value
+	if strictjson.Kind(raw) != "a list" || json.Unmarshal(raw, &items) != nil {
+		m.fault(name, "%s where a list of strings is expected", strictjson.Kind(raw))
 		return nil
 	}
 	if len(items) == 0 {
@@ -121,7 +122,7 @@ func (m *members) paths(name string) paths {
 	switch {
 	case raw == nil:
 		return nil
-	case departure.Kind(raw) == "a list":
+	case strictjson.Kind(raw) == "a list":
 		return m.list(name, raw)
 	}
 	return paths{m.word(name, raw)}
@@ -180,7 +181,7 @@ func (m *members) duration(name string, fallback time.Duration) time.Duration {
 		return fallback
 	}
 	d, err := time.ParseDuration(strings.Trim(string(raw), `"`))
-	if departure.Kind(raw) == "a number" {
+	if strictjson.Kind(raw) == "a number" {
 		d, err = time.ParseDuration(string(raw) + "s")
 	}
 	if err != nil || d <= 0 {

@@ -281,7 +281,7 @@ func TestFeishuByTokenAlone(t *testing.T) {
 		t.Errorf("version 2: got %s, %v", tell(d.Events), err)
 	}
 	old := []byte(`{"uuid":"u1","token":"rvaYgkND1GOiu5MM0E1rncYC6PLtF7JV","type":"event_callback","event":{"type":"user_leave"}}`)
-	if d, err := receive(newBook(entry), post(old)); err != nil || len(d.Events) != 1 || d.Events[0].ID != "u1" || d.Events[0].Verdict != departure.Ignored {
+	if d, err := receive(newBook(entry), post(old)); err != nil || len(d.Events) != 1 || d.Events[0].ID != "u1" || d.Events[0].Status != departure.Ignored {
 		t.Errorf("version 1: got %+v, %v", d.Events, err)
 	}
 	for name, body := range map[string][]byte{

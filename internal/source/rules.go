@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/strictjson"
 )
 
 // rules hold where one of them does, a rule where all of its tests do.
@@ -89,7 +90,7 @@ func show(v gjson.Result) string {
 	case v.Type == gjson.String:
 		return departure.Quote(v.Str)
 	case v.Type == gjson.JSON || len(v.Raw) > 20:
-		return departure.Kind([]byte(v.Raw))
+		return strictjson.Kind(strictjson.Value(v.Raw))
 	}
 	return v.Raw
 }
@@ -100,7 +101,7 @@ func readRules(m *members, name string) rules {
 	if raw == nil {
 		return nil
 	}
-	if _, err := departure.Object(raw); err != nil {
+	if _, err := strictjson.ParseObject(raw); err != nil {
 		m.fault(name, "%v", err)
 		return nil
 	}

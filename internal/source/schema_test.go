@@ -109,8 +109,8 @@ func TestSchemaOfTheEvent(t *testing.T) {
 			t.Errorf("the schema of %.80s: %v", text, err)
 		}
 		event, err := departure.Decoder{}.Decode([]byte(text), departure.Meta{})
-		if (err == nil && event.Verdict == "") != good {
-			t.Errorf("the decoder of %.80s: %v, %v", text, event.Verdict, err)
+		if (err == nil && event.Status == "") != good {
+			t.Errorf("the decoder of %.80s: %v, %v", text, event.Status, err)
 		}
 	}
 	if err := validate(`{"type":"employee.hired","data":{}}`); err == nil {

@@ -70,8 +70,8 @@ func tell(events []departure.Event) string {
 	var lines []string
 	for _, e := range events {
 		line := strings.TrimPrefix(e.Type, "employee.")
-		if e.Verdict != "" {
-			line = string(e.Verdict) + ": " + e.Reason
+		if e.Status != "" {
+			line = string(e.Status) + ": " + e.Detail
 		}
 		if len(e.UIDs) > 0 {
 			line += " " + strings.Join(e.UIDs, ",")

@@ -67,11 +67,15 @@ func syntaxError(text []byte, err *jsontext.SyntacticError) error {
 	reason := err.Err.Error()
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return fmt.Errorf("%s stands twice", Member(err.JSONPointer.LastToken()))
+		return fmt.Errorf("%s%s stands twice", path(err.JSONPointer.Parent()), Member(err.JSONPointer.LastToken()))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("not JSON: it is empty or ends too early")
 	case strings.Contains(reason, "UTF-8"):
 		reason = "not valid UTF-8"
+	case strings.Contains(reason, "surrogate"):
+		reason = "not valid Unicode text"
+	case strings.Contains(reason, "depth"):
+		reason = "nested too deeply"
 	case !strings.HasPrefix(reason, "invalid character"): // which quotes that one character
 		reason = "syntax error"
 	}
@@ -79,6 +83,17 @@ func syntaxError(text []byte, err *jsontext.SyntacticError) error {
 	line := 1 + bytes.Count(before, []byte("\n"))
 	column := len(before) - bytes.LastIndexByte(before, '\n')
 	return fmt.Errorf("not JSON: %s (line %d, column %d)", reason, line, column)
+}
+
+// path names the members that lead to a place in the text, as far as they can be shown: "data: ".
+func path(pointer jsontext.Pointer) string {
+	var b strings.Builder
+	for name := range pointer.Tokens() {
+		if isName(name) {
+			b.WriteString(name + ": ")
+		}
+	}
+	return b.String()
 }
 
 // Marshal returns the JSON of v. Unlike encoding/json it writes <, > and & as they are, and an empty list for a nil one.
@@ -172,11 +187,16 @@ func Kind(value Value) string {
 
 // Member names a member as an error may show it. A text that does not look like a name may hold anything, so it is not shown.
 func Member(name string) string {
-	const longest = 40
-	if name == "" || len(name) > longest || strings.Trim(name, letters+"_-") != "" {
+	if !isName(name) {
 		return "member whose name is not shown here"
 	}
 	return "member " + strconv.Quote(name)
 }
 
-const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+func isName(text string) bool {
+	const (
+		longest = 40
+		letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
+	)
+	return text != "" && len(text) <= longest && strings.Trim(text, letters) == ""
+}

@@ -15,6 +15,7 @@ import (
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/secrets"
 	"wedata-unbind/internal/source"
+	"wedata-unbind/internal/strictjson"
 )
 
 func main() {
@@ -62,10 +63,10 @@ func run(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if entries, err := departure.Object(text); err != nil || entries[*name] == nil {
+	if entries, err := strictjson.ParseObject(text); err != nil || entries[*name] == nil {
 		return fmt.Errorf("no source %s in %s", *name, *file)
 	}
-	if members, err := departure.Object(payload); err == nil && members["encrypt"] != nil {
+	if members, err := strictjson.ParseObject(payload); err == nil && members["encrypt"] != nil {
 		return fmt.Errorf("%s is encrypted: take the body as it was before, from the vendor's documentation or log", *body)
 	}
 	events, err := book.Read(context.Background(), *name, payload, departure.Meta{Source: *name})
@@ -75,7 +76,7 @@ func run(args []string, out io.Writer) error {
 	failed := false
 	for _, event := range events {
 		fmt.Fprintln(out, describe(event))
-		failed = failed || event.Verdict == departure.Failed
+		failed = failed || event.Status == departure.Failed
 	}
 	if failed {
 		return errors.New("such an event goes to the dead-letter queue: mend the entry, or look whether the body is whole")
@@ -87,10 +88,10 @@ func run(args []string, out io.Writer) error {
 func describe(event departure.Event) string {
 	uid := strings.Join(event.UIDs, ",")
 	switch {
-	case event.Verdict == departure.Unknown:
-		return fmt.Sprintf("unknown: %s uid=%s", event.Reason, uid)
-	case event.Verdict != "":
-		return fmt.Sprintf("%s: %s", event.Verdict, event.Reason)
+	case event.Status == departure.Unknown:
+		return fmt.Sprintf("unknown: %s uid=%s", event.Detail, uid)
+	case event.Status != "":
+		return fmt.Sprintf("%s: %s", event.Status, event.Detail)
 	}
 	line := "departure uid=" + uid
 	if len(event.Merchants) > 0 {

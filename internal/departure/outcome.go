@@ -1,0 +1,120 @@
+package departure
+
+import (
+	"log/slog"
+	"slices"
+	"time"
+
+	"wedata-unbind/internal/strictjson"
+)
+
+// Status is what became of a departure.
+type Status string
+
+// The statuses. [Statuses] says what each means.
+const (
+	Unbound     Status = "unbound"
+	Unknown     Status = "unknown"
+	Queued      Status = "queued"
+	WouldUnbind Status = "would_unbind"
+	Ignored     Status = "ignored"
+	Retry       Status = "retry"
+	Failed      Status = "failed"
+)
+
+// StatusRow is what the rest of the program has to know of a status.
+type StatusRow struct {
+	Status Status
+	// Meaning is for people: the README and the API's description show it.
+	Meaning string
+	// Level is the level of the outcome's log line.
+	Level slog.Level
+	// Done means that nothing is left to do for this invocation.
+	Done bool
+}
+
+// Statuses returns the table of statuses: one row each.
+func Statuses() []StatusRow {
+	const info, warn, fault = slog.LevelInfo, slog.LevelWarn, slog.LevelError
+	return []StatusRow{
+		{Unbound, "WeChat unbound the uid, and its bind list shows that (`detail` says so if the list could not be read)", info, true},
+		{Unknown, "not in the merchant's bind list: never bound, or bound under another identifier", info, true},
+		{Queued, "not done yet; in the queue, tried again after 1, 2, 4 … 60 minutes", warn, true},
+		{WouldUnbind, "a dry run, and the uid is bound", info, true},
+		{Ignored, "not a departure; `detail` says why", info, true},
+		{Retry, "may work later, and could not be queued", warn, false},
+		{Failed, "somebody must act; `detail` says what to do", fault, false},
+	}
+}
+
+func (s Status) row() StatusRow {
+	rows := Statuses()
+	if i := slices.IndexFunc(rows, func(row StatusRow) bool { return row.Status == s }); i >= 0 {
+		return rows[i]
+	}
+	return StatusRow{Status: s, Level: slog.LevelError}
+}
+
+// Done reports whether nothing is left to do for this invocation.
+func (s Status) Done() bool { return s.row().Done }
+
+// Outcome is what became of one departure.
+type Outcome struct {
+	Departure
+	Status Status
+	// Attempts is how often WeChat was asked to unbind.
+	Attempts int
+	// ErrCode and RID are WeChat's answer to the last attempt, if there was one: errcode, and the request id that
+	// WeChat's support asks for.
+	ErrCode int
+	RID     string
+	// Class is the kind of fault, if there was one: a word that metrics and alarms count.
+	Class string
+	// Detail is for a person: why, and what to do. It holds no token and no whole uid.
+	Detail string
+	// Took is the time from the start of its batch until all outcomes of its merchant were known.
+	Took time.Duration
+	// DryRun means that nothing was changed.
+	DryRun bool
+}
+
+// Level is the level of the outcome's log line. A departure that is queued without a fault is queued by plan: INFO.
+func (o Outcome) Level() slog.Level {
+	if o.Status == Queued && o.Class == "" {
+		return slog.LevelInfo
+	}
+	return o.Status.row().Level
+}
+
+// Since is the moment from which the outcome can be late: when the departure was due, else the time of its event. It is
+// zero where neither is known.
+func (o Outcome) Since() time.Time {
+	if !o.EffectiveAt.IsZero() {
+		return o.EffectiveAt
+	}
+	return o.Time
+}
+
+// MarshalJSON writes the outcome for the caller who asked, with the uid.
+func (o Outcome) MarshalJSON() ([]byte, error) { return o.marshal(o.UID) }
+
+// Masked is an [Outcome] whose JSON masks the uid, for errors, whose text is logged.
+type Masked Outcome
+
+// MarshalJSON writes the outcome with the uid masked.
+func (m Masked) MarshalJSON() ([]byte, error) { return Outcome(m).marshal(Mask(m.UID)) }
+
+func (o Outcome) marshal(uid string) ([]byte, error) {
+	return strictjson.Marshal(struct {
+		UID         string    `json:"uid,omitzero"`
+		UIDHash     string    `json:"uid_hash,omitzero"`
+		Merchant    string    `json:"merchant,omitzero"`
+		Status      Status    `json:"status"`
+		Attempts    int       `json:"attempts,omitzero"`
+		ErrCode     int       `json:"errcode,omitzero"`
+		RID         string    `json:"rid,omitzero"`
+		Class       string    `json:"class,omitzero"`
+		Detail      string    `json:"detail,omitzero"`
+		EffectiveAt time.Time `json:"effective_at,omitzero"`
+	}{uid, Hash(o.UID), o.Merchant, o.Status, o.Attempts, o.ErrCode, o.RID, o.Class, o.Detail, o.EffectiveAt})
+}
