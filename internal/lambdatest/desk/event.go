@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+
+	"wedata-unbind/internal/events"
 )
 
 // event is what is sent to the function, and what is shown of it.
@@ -14,25 +16,13 @@ type event struct {
 	bodies []string // of an SQS event: they are put into the queue
 }
 
-// triggerOf returns "sns", "sqs", "eventbridge" or "http", or "direct" for anything else.
+// triggerOf returns the trigger's name as the function knows it, "" for an event that cannot invoke the function.
 func triggerOf(raw []byte) string {
-	var in struct {
-		Records        []struct{ EventSource string } // encoding/json takes SQS's eventSource too
-		DetailType     json.RawMessage                `json:"detail-type"`
-		RequestContext json.RawMessage
+	name, err := events.Trigger(raw)
+	if err != nil {
+		return ""
 	}
-	switch err := json.Unmarshal(raw, &in); {
-	case err != nil:
-	case len(in.Records) > 0 && in.Records[0].EventSource == "aws:sns":
-		return "sns"
-	case len(in.Records) > 0 && in.Records[0].EventSource == "aws:sqs":
-		return "sqs"
-	case in.DetailType != nil:
-		return "eventbridge"
-	case in.RequestContext != nil:
-		return "http"
-	}
-	return "direct"
+	return name
 }
 
 // newEvent errs where the text is not JSON, which Lambda would not take.
