@@ -20,15 +20,15 @@ type Delivery struct {
 	Received []Message
 	// Reply is the function's.
 	Reply Reply
-	// Returned are those that were not done and are in the queue again. Dead are those that were received too often and are
-	// in the dead-letter queue.
+	// Returned are those that were not done and are in the queue again. Dead are those that were received too often
+	// and are in the dead-letter queue.
 	Returned, Dead []Message
 }
 
-// Deliver passes up to limit messages to the function in one SQS event, without waiting until they are visible, as an event
-// source mapping with ReportBatchItemFailures does. A message is done where the reply does not name it in
-// batchItemFailures. After an error, or a reply that the mapping would not understand, no message is done. In an empty
-// queue nothing happens, and Received is empty. Deliver errs where Invoke does.
+// Deliver passes up to limit messages to the function in one SQS event, as an event source mapping with
+// ReportBatchItemFailures does, but without waiting until they are visible. A message is done where the reply does not
+// name it in batchItemFailures. After an error, or a reply that the mapping would not understand, no message is done.
+// With an empty queue nothing happens, and Received is empty. Deliver errs where Invoke does.
 func (q *Queue) Deliver(ctx context.Context, fn Invoker, limit int) (Delivery, error) {
 	var d Delivery
 	batch, event := q.receive(limit, &d)
@@ -71,7 +71,8 @@ func (q *Queue) record(m *Message) awsevents.SQSMessage {
 			"SentTimestamp":           strconv.FormatInt(m.Sent.UnixMilli(), 10),
 		},
 		MessageAttributes: map[string]awsevents.SQSMessageAttribute{},
-		EventSource:       "aws:sqs", EventSourceARN: "arn:aws:sqs:" + Region + ":" + accountID + ":" + q.Name, AWSRegion: Region,
+		EventSource:       "aws:sqs", AWSRegion: Region,
+		EventSourceARN: "arn:aws:sqs:" + Region + ":" + accountID + ":" + q.Name,
 	}
 	for name, a := range m.Attributes {
 		record.MessageAttributes[name] = awsevents.SQSMessageAttribute{DataType: a.DataType, StringValue: &a.StringValue}
@@ -79,8 +80,8 @@ func (q *Queue) record(m *Message) awsevents.SQSMessage {
 	return record
 }
 
-// failures returns what the reply leaves undone. As in SQS's mapping, an empty reply, null and an empty list mean that all
-// is done; an identifier that is empty, null, misspelt or unknown means that nothing is.
+// failures returns what the reply leaves undone. As in SQS's mapping, an empty reply, null and an empty list mean that
+// all is done; an identifier that is empty, null, misspelt or unknown means that nothing is.
 func failures(payload []byte, batch []*Message) []*Message {
 	if len(payload) == 0 {
 		return nil

@@ -1,7 +1,6 @@
 package lambdatest
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,17 +24,16 @@ type Config struct {
 	// Env is the function's environment. The process gets it and what Lambda itself sets, and nothing of this process's
 	// environment: no credentials or settings of a developer.
 	Env map[string]string
-	// Timeout is the time for one invocation, 10 s if zero.
-	Timeout time.Duration
 }
 
 // Function is a built function in a process of its own. As on Lambda, it gets one event at a time. When the process has
 // ended, by a panic or a timeout, the next event starts a new one.
 type Function struct {
-	config Config
-	log    *os.File // not a pipe: what the process wrote before its reply is there when the reply is
-	server *Server  // of the Runtime API
-	events chan *invocation
+	config  Config
+	timeout time.Duration // of an invocation
+	log     *os.File      // not a pipe: what the process wrote before its reply is there when the reply is
+	server  *Server       // of the Runtime API
+	events  chan *invocation
 
 	invoking sync.Mutex // held during an invocation
 	process  *process
@@ -69,11 +67,10 @@ func (e *ExitError) Error() string {
 	return fmt.Sprintf("lambdatest: the function's process ended (%s); the end of its log:\n%s", e.Status, e.Log)
 }
 
-// Start starts the function. It errs where the binary cannot be run. A process that ends by itself before its first event
-// is an error of Invoke.
+// Start starts the function. It errs where the binary cannot be run. A process that ends by itself before its first
+// event is an error of Invoke.
 func Start(config Config) (*Function, error) {
-	config.Timeout = cmp.Or(config.Timeout, 10*time.Second)
-	f := &Function{config: config, events: make(chan *invocation)}
+	f := &Function{config: config, timeout: 10 * time.Second, events: make(chan *invocation)}
 	var err error
 	if f.server, err = Serve("127.0.0.1:0", f.runtimeAPI()); err != nil {
 		return nil, err
@@ -121,12 +118,15 @@ func (f *Function) start() error {
 }
 
 // Invoke passes the event to the function and returns its reply. An error of the function is a Reply too, and so is a
-// timeout: it ends the process, as on Lambda, and counts from when the function takes the event. Invoke errs where ctx
-// ends, or where the process does ([*ExitError]). Calls at the same time wait for each other.
+// timeout: 10 s after the function took the event, the process is ended. Invoke errs where ctx ends, or where the
+// process does ([*ExitError]). Calls at the same time wait for each other.
 func (f *Function) Invoke(ctx context.Context, event []byte) (Reply, error) {
 	f.invoking.Lock()
 	defer f.invoking.Unlock()
-	inv := f.newInvocation(event)
+	inv := &invocation{id: uuid(), event: event, reply: make(chan Reply, 1)}
+	f.mu.Lock()
+	f.current = inv
+	f.mu.Unlock()
 	for {
 		select {
 		case f.events <- inv:
@@ -147,15 +147,15 @@ func (f *Function) Invoke(ctx context.Context, event []byte) (Reply, error) {
 
 // await returns what the invocation ends in once the function has taken it.
 func (f *Function) await(ctx context.Context, inv *invocation) (Reply, error) {
-	timer := time.NewTimer(f.config.Timeout)
+	timer := time.NewTimer(f.timeout)
 	defer timer.Stop()
 	select {
 	case reply := <-inv.reply:
 		return reply, nil
 	case <-timer.C:
 		f.process.kill()
-		message := fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.id, f.config.Timeout.Seconds())
-		return Reply{RequestID: inv.id, ErrorType: "Sandbox.Timedout", ErrorMessage: message, Duration: f.config.Timeout}, nil
+		message := fmt.Sprintf("RequestId: %s Error: Task timed out after %.2f seconds", inv.id, f.timeout.Seconds())
+		return Reply{RequestID: inv.id, ErrorType: "Sandbox.Timedout", ErrorMessage: message, Duration: f.timeout}, nil
 	case <-ctx.Done():
 		return Reply{}, fmt.Errorf("lambdatest: the function did not reply: %w", ctx.Err())
 	case <-f.process.over:

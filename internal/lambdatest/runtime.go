@@ -36,13 +36,6 @@ type invocation struct {
 	reply chan Reply
 }
 
-func (f *Function) newInvocation(event []byte) *invocation {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.current = &invocation{id: uuid(), event: event, reply: make(chan Reply, 1)}
-	return f.current
-}
-
 // runtimeAPI is the Lambda Runtime API, version 2018-06-01, by which the process takes events and replies.
 func (f *Function) runtimeAPI() http.Handler {
 	const base = "/2018-06-01/runtime/invocation/"
@@ -60,7 +53,7 @@ func (f *Function) next(w http.ResponseWriter, r *http.Request) {
 		inv.taken = now
 		f.mu.Unlock()
 		w.Header().Set("Lambda-Runtime-Aws-Request-Id", inv.id)
-		w.Header().Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(now.Add(f.config.Timeout).UnixMilli(), 10))
+		w.Header().Set("Lambda-Runtime-Deadline-Ms", strconv.FormatInt(now.Add(f.timeout).UnixMilli(), 10))
 		w.Header().Set("Lambda-Runtime-Invoked-Function-Arn", "arn:aws:lambda:"+Region+":"+accountID+":function:unbind")
 		_, _ = w.Write(inv.event) // where the process has ended, Invoke notices it
 	case <-r.Context().Done():

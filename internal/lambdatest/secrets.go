@@ -52,8 +52,8 @@ func (s *SecretsManager) Delete(name string) {
 	delete(s.secrets, name)
 }
 
-// Reads returns how often the secret was asked for. Every request counts: also one that failed, and each attempt of an SDK
-// client.
+// Reads returns how often the secret was asked for. Every request counts: also one that failed, and each attempt of
+// an SDK client.
 func (s *SecretsManager) Reads(name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -100,8 +100,8 @@ func (s *SQS) Create(name string, config QueueConfig) *Queue {
 	return q
 }
 
-// FailEntries makes entries of SendMessageBatch fail whose body contains the text, times times or, where that is less than
-// 0, always. The other entries of their batch are sent.
+// FailEntries makes entries of SendMessageBatch fail whose body contains the text, times times or, where that is less
+// than 0, always. The other entries of their batch are sent.
 func (s *SQS) FailEntries(text, code string, times int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -156,7 +156,8 @@ type entry struct {
 
 // message returns the entry as a message, and what SQS refuses about it.
 func (in entry) message(maxBytes int) (*Message, *apiError) {
-	m := &Message{Body: in.MessageBody, Attributes: in.MessageAttributes, Delay: time.Duration(in.DelaySeconds) * time.Second}
+	delay := time.Duration(in.DelaySeconds) * time.Second
+	m := &Message{Body: in.MessageBody, Attributes: in.MessageAttributes, Delay: delay}
 	switch {
 	case m.Body == "":
 		return m, &apiError{"MissingParameter", "The request must contain the parameter MessageBody."}
@@ -220,7 +221,7 @@ func (s *SQS) sendMessageBatch(input []byte) (any, *apiError) {
 			err = s.entryFault(e.MessageBody)
 		}
 		if err != nil {
-			failed = append(failed, map[string]any{"Id": e.ID, "Code": err.code, "Message": err.message, "SenderFault": true})
+			failed = append(failed, map[string]any{"Id": e.ID, "Code": err.code, "Message": err.message})
 			continue
 		}
 		q.add(m)

@@ -51,6 +51,8 @@ func TestSendMessageBatch(t *testing.T) {
 			e.MessageAttributes["reason"] = types.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
 		}
 	}
+	late := func(e *types.SendMessageBatchRequestEntry) { e.DelaySeconds = 901 }
+	same := func(e *types.SendMessageBatchRequestEntry) { e.Id = aws.String("0") }
 	for name, row := range map[string]struct {
 		entries []types.SendMessageBatchRequestEntry
 		sent    []string
@@ -63,17 +65,18 @@ func TestSendMessageBatch(t *testing.T) {
 		"an empty body":       {newEntries("a", ""), []string{"a"}, "MissingParameter", ""},
 		"an empty attribute":  {one(attribute("")), []string{"a"}, "InvalidParameterValue", ""},
 		"a broken attribute":  {one(attribute("\x02")), []string{"a"}, "InvalidParameterValue", ""},
-		"too long a delay":    {one(func(e *types.SendMessageBatchRequestEntry) { e.DelaySeconds = 901 }), []string{"a"}, "InvalidParameterValue", ""},
+		"too long a delay":    {one(late), []string{"a"}, "InvalidParameterValue", ""},
 		"too long a message":  {newEntries("a", strings.Repeat("x", 256<<10)), []string{"a"}, "InvalidParameterValue", ""},
 		"eleven":              {newEntries(strings.Split("abcdefghijk", "")...), nil, "", "InvalidParameterValue"},
-		"the same id twice":   {one(func(e *types.SendMessageBatchRequestEntry) { e.Id = aws.String("0") }), nil, "", "BatchEntryIdsNotDistinct"},
+		"the same id twice":   {one(same), nil, "", "BatchEntryIdsNotDistinct"},
 		"together too long":   {newEntries(half, half), nil, "", "BatchRequestTooLong"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			services, _, client := newClients(t)
 			q := services.SQS.Create("unbind", QueueConfig{MaxBytes: 256 << 10})
 			services.SQS.FailEntries("E2", "InternalError", 1)
-			out, err := client.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: &q.URL, Entries: row.entries})
+			in := &sqs.SendMessageBatchInput{QueueUrl: &q.URL, Entries: row.entries}
+			out, err := client.SendMessageBatch(t.Context(), in)
 			if row.code != "" {
 				if errorCode(err) != row.code || len(q.Messages()) > 0 {
 					t.Errorf("error %v, want %s; %d sent", err, row.code, len(q.Messages()))
@@ -98,7 +101,8 @@ func TestSendMessageBatch(t *testing.T) {
 	}
 	t.Run("an unknown queue", func(t *testing.T) {
 		_, _, client := newClients(t)
-		_, err := client.SendMessageBatch(t.Context(), &sqs.SendMessageBatchInput{QueueUrl: aws.String("https://nowhere"), Entries: newEntries("a")})
+		in := &sqs.SendMessageBatchInput{QueueUrl: aws.String("https://nowhere"), Entries: newEntries("a")}
+		_, err := client.SendMessageBatch(t.Context(), in)
 		if errorCode(err) != "AWS.SimpleQueueService.NonExistentQueue" || !errors.As(err, new(*types.QueueDoesNotExist)) {
 			t.Errorf("error %v", err)
 		}
@@ -118,6 +122,7 @@ func (h handler) Invoke(_ context.Context, event []byte) (Reply, error) {
 }
 
 func TestDeliverReadsTheReplyAsAnEventSourceMapping(t *testing.T) {
+	all := []string{"a", "b", "c"}
 	for name, row := range map[string]struct {
 		reply string
 		err   error
@@ -128,13 +133,13 @@ func TestDeliverReadsTheReplyAsAnEventSourceMapping(t *testing.T) {
 		"a null list":            {`{"batchItemFailures":null}`, nil, nil},
 		"nothing":                {``, nil, nil},
 		"one":                    {`{"batchItemFailures":[{"itemIdentifier":"ID1"}]}`, nil, []string{"b"}},
-		"an empty identifier":    {`{"batchItemFailures":[{"itemIdentifier":"ID1"},{"itemIdentifier":""}]}`, nil, []string{"a", "b", "c"}},
-		"a null identifier":      {`{"batchItemFailures":[{"itemIdentifier":null}]}`, nil, []string{"a", "b", "c"}},
-		"a misspelt key":         {`{"batchItemFailures":[{"ItemIdentifier":"ID1"}]}`, nil, []string{"a", "b", "c"}},
-		"an unknown identifier":  {`{"batchItemFailures":[{"itemIdentifier":"other"}]}`, nil, []string{"a", "b", "c"}},
-		"not JSON":               {`{`, nil, []string{"a", "b", "c"}},
-		"the process has ended":  {``, errors.New("exit"), []string{"a", "b", "c"}},
-		"a list of another kind": {`{"batchItemFailures":"ID1"}`, nil, []string{"a", "b", "c"}},
+		"an empty identifier":    {`{"batchItemFailures":[{"itemIdentifier":"ID1"},{"itemIdentifier":""}]}`, nil, all},
+		"a null identifier":      {`{"batchItemFailures":[{"itemIdentifier":null}]}`, nil, all},
+		"a misspelt key":         {`{"batchItemFailures":[{"ItemIdentifier":"ID1"}]}`, nil, all},
+		"an unknown identifier":  {`{"batchItemFailures":[{"itemIdentifier":"other"}]}`, nil, all},
+		"not JSON":               {`{`, nil, all},
+		"the process has ended":  {``, errors.New("exit"), all},
+		"a list of another kind": {`{"batchItemFailures":"ID1"}`, nil, all},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := NewSQS().Create("unbind", QueueConfig{})
@@ -147,10 +152,11 @@ func TestDeliverReadsTheReplyAsAnEventSourceMapping(t *testing.T) {
 			if !errors.Is(err, row.err) {
 				t.Errorf("error %v", err)
 			}
-			if !slices.Equal(bodies(d.Received), []string{"a", "b", "c"}) {
+			if !slices.Equal(bodies(d.Received), all) {
 				t.Errorf("received %q", bodies(d.Received))
 			}
-			if left := bodies(q.Messages())[1:]; !slices.Equal(bodies(d.Returned), row.stay) || !slices.Equal(left, row.stay) {
+			left := bodies(q.Messages())[1:]
+			if !slices.Equal(bodies(d.Returned), row.stay) || !slices.Equal(left, row.stay) {
 				t.Errorf("returned %q, in the queue %q, want %q", bodies(d.Returned), left, row.stay)
 			}
 		})
@@ -166,12 +172,14 @@ func TestDeliverPassesAnSQSEvent(t *testing.T) {
 		return "", nil
 	})
 	d, err := q.Deliver(t.Context(), reply, 10)
-	if err != nil || got.MessageId != d.Received[0].ID || got.EventSource != "aws:sqs" || got.AWSRegion != Region || got.Body != "body" ||
+	if err != nil || got.MessageId != d.Received[0].ID || got.Body != "body" ||
+		got.EventSource != "aws:sqs" || got.AWSRegion != Region ||
 		!strings.HasSuffix(got.EventSourceARN, ":unbind") || *got.MessageAttributes["reason"].StringValue != "busy" {
 		t.Errorf("record %+v, %v", got, err)
 	}
-	if a, sent := got.Attributes, d.Received[0].Sent; a["ApproximateReceiveCount"] != "1" || a["SentTimestamp"] != fmt.Sprint(sent.UnixMilli()) {
-		t.Errorf("attributes %v", a)
+	sent := fmt.Sprint(d.Received[0].Sent.UnixMilli())
+	if got.Attributes["ApproximateReceiveCount"] != "1" || got.Attributes["SentTimestamp"] != sent {
+		t.Errorf("attributes %v", got.Attributes)
 	}
 	got.Body = "not invoked"
 	if d, err := q.Deliver(t.Context(), reply, 10); err != nil || len(d.Received) > 0 || got.Body != "not invoked" {
@@ -185,15 +193,17 @@ func TestChangeMessageVisibility(t *testing.T) {
 	q.Send("changed", nil)
 	q.Send("left alone", nil)
 	change := func(handle string, seconds int32) string {
-		_, err := client.ChangeMessageVisibility(t.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: &q.URL, ReceiptHandle: &handle, VisibilityTimeout: seconds})
+		in := &sqs.ChangeMessageVisibilityInput{QueueUrl: &q.URL, ReceiptHandle: &handle, VisibilityTimeout: seconds}
+		_, err := client.ChangeMessageVisibility(t.Context(), in)
 		return errorCode(err)
 	}
 	var handle string
 	for times := range 2 {
 		d, err := q.Deliver(t.Context(), handler(func(e awsevents.SQSEvent) (string, error) {
 			handle = e.Records[0].ReceiptHandle
-			if got := []string{change(handle, 120), change(handle, 43201), change("x", 1)}; !slices.Equal(got, []string{"", "InvalidParameterValue", "ReceiptHandleIsInvalid"}) {
-				t.Errorf("errors %q", got)
+			got := []string{change(handle, 120), change(handle, 43201), change("x", 1)}
+			if want := []string{"", "InvalidParameterValue", "ReceiptHandleIsInvalid"}; !slices.Equal(got, want) {
+				t.Errorf("errors %q, want %q", got, want)
 			}
 			return "{", nil
 		}), 10)
@@ -226,7 +236,8 @@ func TestDeadLetterQueueAndRedrive(t *testing.T) {
 		t.Errorf("dead %+v", got)
 	}
 	dead.Redrive(q)
-	if got := q.Messages(); len(dead.Messages()) != 0 || len(got) != 1 || got[0].Receives != 0 || got[0].Attributes["reason"].StringValue != "x" {
+	got := q.Messages()
+	if len(dead.Messages()) != 0 || len(got) != 1 || got[0].Receives != 0 || got[0].Attributes["reason"].StringValue != "x" {
 		t.Errorf("back in the queue %+v", got)
 	}
 }

@@ -26,15 +26,15 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	os.Exit(command(ctx, os.Args[1:], os.Stdin, newPage(os.Stdout), os.Stderr))
+	os.Exit(command(ctx, os.Args[1:], newPage(os.Stdout), os.Stderr))
 }
 
-func command(ctx context.Context, args []string, stdin io.Reader, out *page, stderr io.Writer) int {
+func command(ctx context.Context, args []string, out *page, stderr io.Writer) int {
 	done, err := true, error(nil)
 	if len(args) > 0 && args[0] == "serve" {
 		err = serve(ctx, args[1:], out, stderr)
 	} else {
-		done, err = send(ctx, args, stdin, out, stderr)
+		done, err = send(ctx, args, out, stderr)
 	}
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -49,35 +49,29 @@ func command(ctx context.Context, args []string, stdin io.Reader, out *page, std
 }
 
 // send sends the event that the flags name to the function.
-func send(ctx context.Context, args []string, stdin io.Reader, out *page, stderr io.Writer) (done bool, _ error) {
+func send(ctx context.Context, args []string, out *page, stderr io.Writer) (done bool, _ error) {
 	flags, list := newFlags("desk", stderr)
 	bootstrap := flags.String("bootstrap", ".build/bootstrap", "the function, built for this machine")
-	file := flags.String("event", "events/sns-employee-left.json", "`file` with the event, - for standard input")
+	file := flags.String("event", "events/sns-employee-left.json", "`file` with the event")
 	if err := flags.Parse(args); err != nil {
 		return false, err
 	}
 	if flags.NArg() > 0 {
-		return false, fmt.Errorf("desk: what is %q? An event file is named by -event; `desk serve` has no flags before it", flags.Arg(0))
+		return false, fmt.Errorf("desk: unknown argument %q: an event file is named by -event", flags.Arg(0))
 	}
-	event, err := readEvent(*file, stdin)
+	event, err := readEvent(*file)
 	if err != nil {
 		return false, err
 	}
 	return run(ctx, newStandIns(*list), *bootstrap, event, out)
 }
 
-func readEvent(file string, stdin io.Reader) (event, error) {
-	if file == "-" {
-		text, err := io.ReadAll(stdin)
-		if err != nil {
-			return event{}, fmt.Errorf("desk: standard input: %w", err)
-		}
-		return newEvent("standard input", text)
-	}
+func readEvent(file string) (event, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		samples, _ := filepath.Glob("events/*.json") // it errs on a bad pattern only
-		return event{}, fmt.Errorf("desk: the event: %w; name a file by -event, such as one of these:\n  %s", err, strings.Join(samples, "\n  "))
+		return event{}, fmt.Errorf("desk: the event: %w; name a file by -event, such as one of these:\n  %s",
+			err, strings.Join(samples, "\n  "))
 	}
 	return newEvent(file, text)
 }

@@ -54,7 +54,8 @@ func toy(ctx context.Context, event json.RawMessage) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret, err := secretsmanager.NewFromConfig(config).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(os.Getenv("WEDATA_SECRET_ID"))})
+	id := &secretsmanager.GetSecretValueInput{SecretId: aws.String(os.Getenv("WEDATA_SECRET_ID"))}
+	secret, err := secretsmanager.NewFromConfig(config).GetSecretValue(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -64,8 +65,9 @@ func toy(ctx context.Context, event json.RawMessage) (any, error) {
 	if err := json.Unmarshal([]byte(*secret.SecretString), &token); err != nil {
 		return nil, err
 	}
-	reply, err := http.Post(os.Getenv("WEDATA_BASE_URL")+"/wedata/wedata_unbind_user?access_token="+token.Value, "application/json",
-		strings.NewReader(`{"uid":"`+in.UID+`"}`))
+	body := `{"uid":"` + in.UID + `"}`
+	reply, err := http.Post(os.Getenv("WEDATA_BASE_URL")+"/wedata/wedata_unbind_user?access_token="+token.Value,
+		"application/json", strings.NewReader(body))
 	var wechat struct{ ErrCode int }
 	if err == nil {
 		defer reply.Body.Close()
@@ -83,19 +85,24 @@ func toy(ctx context.Context, event json.RawMessage) (any, error) {
 		}
 		url = os.Getenv("UNBIND_DEAD_LETTER_QUEUE_URL")
 	}
-	entry := types.SendMessageBatchRequestEntry{Id: aws.String("0"), MessageBody: aws.String(`{"uid":"` + in.UID + `"}`), DelaySeconds: 120}
-	_, err = queue.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: []types.SendMessageBatchRequestEntry{entry}})
+	entries := []types.SendMessageBatchRequestEntry{{Id: aws.String("0"), MessageBody: &body, DelaySeconds: 120}}
+	_, err = queue.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: entries})
 	return "queued", err
 }
 
-func desk(t *testing.T, stdin string, args ...string) (code int, out, errs string) {
+func desk(t *testing.T, event string, args ...string) (code int, out, errs string) {
 	t.Helper()
 	path, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	code = command(t.Context(), append([]string{"-bootstrap", path}, args...), strings.NewReader(stdin), &page{w: &stdout}, &stderr)
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("event.json", []byte(event), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args = append([]string{"-bootstrap", path, "-event", "event.json"}, args...)
+	code = command(t.Context(), args, &page{w: &stdout}, &stderr)
 	return code, stdout.String(), stderr.String()
 }
 
@@ -107,7 +114,7 @@ func TestSend(t *testing.T) {
 		says  []string
 	}{
 		"done at once": {`{"uid":"E1001"}`, nil, 0, []string{
-			"Event  standard input (direct invocation)",
+			"Event  event.json (direct invocation)",
 			`  {"uid":"E1001"}`,
 			`"authorizer_access_token":"***"`,
 			" 1 Secrets GetSecretValue wedata/token → version ",
@@ -115,8 +122,10 @@ func TestSend(t *testing.T) {
 			"unbound   E***, wx, 1 attempt, by toy\n",
 			"\nunbound: E1001 no longer sees the figures of wx0123456789abcdef\n",
 		}},
-		"an administrator": {`{"uid":"E1003"}`, nil, 0, []string{"unbound: E1003 of wx0123456789abcdef, who is an administrator there and stays a member\n"}},
-		"nothing to do":    {`{"uid":"E9"}`, nil, 0, []string{"the bind list is as it was\n"}},
+		"an administrator": {`{"uid":"E1003"}`, nil, 0, []string{
+			"unbound: E1003 of wx0123456789abcdef, who is an administrator there and stays a member\n",
+		}},
+		"nothing to do": {`{"uid":"E9"}`, nil, 0, []string{"the bind list is as it was\n"}},
 		"done from the queue": {`{"uid":"E1001"}`, []string{"-fault", "-1"}, 0, []string{
 			"→ errcode -1 ",
 			`SQS     SendMessageBatch unbind {"uid":"E1001"}, in 2m0s → 1 accepted`,
@@ -124,7 +133,7 @@ func TestSend(t *testing.T) {
 			"Queue  1 message to the function (receive 1); on AWS it waits 2m0s first\n",
 			"unbound: E1001 no longer sees",
 		}},
-		"an SQS event comes by the queue": {`{"Records":[{"eventSource":"aws:sqs","body":"{\"uid\":\"E1002\"}"}]}`, []string{"-fault", "html"}, 0, []string{
+		"an SQS event": {`{"Records":[{"eventSource":"aws:sqs","body":"{\"uid\":\"E1002\"}"}]}`, []string{"-fault", "html"}, 0, []string{
 			"(SQS, 1 message)",
 			"→ a reply that is not JSON",
 			"1 message not done, back in the queue",
@@ -140,7 +149,7 @@ func TestSend(t *testing.T) {
 		"no connection": {`{"uid":"E1001"}`, []string{"-fault", "reset"}, 0, []string{"→ no reply"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, out, errs := desk(t, row.event, append(row.args, "-event", "-")...)
+			code, out, errs := desk(t, row.event, row.args...)
 			if code != row.code || errs != "" {
 				t.Errorf("exit status %d, want %d; errors %q", code, row.code, errs)
 			}
@@ -185,7 +194,7 @@ func TestWhatCannotBeTriedSaysWhatToDo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stderr bytes.Buffer
-			code := command(t.Context(), row.args, strings.NewReader(""), &page{w: io.Discard}, &stderr)
+			code := command(t.Context(), row.args, &page{w: io.Discard}, &stderr)
 			if code != 2 || !strings.Contains(stderr.String(), row.says) {
 				t.Errorf("exit status %d, %q; want 2 and %q", code, stderr.String(), row.says)
 			}
@@ -193,7 +202,8 @@ func TestWhatCannotBeTriedSaysWhatToDo(t *testing.T) {
 	}
 	t.Run("help is no fault", func(t *testing.T) {
 		var stderr bytes.Buffer
-		if code := command(t.Context(), []string{"-h"}, nil, &page{w: io.Discard}, &stderr); code != 0 || !strings.Contains(stderr.String(), "-event") {
+		code := command(t.Context(), []string{"-h"}, &page{w: io.Discard}, &stderr)
+		if code != 0 || !strings.Contains(stderr.String(), "-event") {
 			t.Errorf("exit status %d, %q", code, stderr.String())
 		}
 	})
@@ -231,7 +241,7 @@ func TestServe(t *testing.T) {
 	defer cancel()
 	written, ended := make(lines), make(chan int, 1)
 	go func() {
-		ended <- command(ctx, []string{"serve", "-listen", "127.0.0.1:0"}, nil, &page{w: written}, io.Discard)
+		ended <- command(ctx, []string{"serve", "-listen", "127.0.0.1:0"}, &page{w: written}, io.Discard)
 		close(written)
 	}()
 	var all string

@@ -111,7 +111,7 @@ func (p *page) hide(text string) string {
 	return strings.ReplaceAll(text, p.hidden, "***")
 }
 
-// wrap breaks the text into lines of at most n columns, after a blank, a comma or a brace where the second half has one.
+// wrap breaks the text into lines of at most n columns, after the last blank, comma or brace of the second half.
 func wrap(text string, n int) []string {
 	var lines []string
 	for line := range strings.Lines(text) {

@@ -42,9 +42,9 @@ func run(ctx context.Context, s *standIns, bootstrap string, e event, out *page)
 	fn, err := lambdatest.Start(lambdatest.Config{Path: bootstrap, Env: env})
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return false, fmt.Errorf("desk: no function at %s: `make run` builds it there, and so does `go build -o %[1]s ./functions/unbind`", bootstrap)
+		return false, fmt.Errorf("desk: no function at %s: `make run` builds it there", bootstrap)
 	case errors.Is(err, syscall.ENOEXEC):
-		return false, fmt.Errorf("desk: %s is not for this machine: `go build -o %[1]s ./functions/unbind` builds one that is", bootstrap)
+		return false, fmt.Errorf("desk: %s is not for this machine: `make run` builds one that is", bootstrap)
 	case err != nil:
 		return false, err
 	}
@@ -82,7 +82,8 @@ func (r *runner) deliver(ctx context.Context) {
 	for n := 1; len(r.queue.Messages()) > 0 && ctx.Err() == nil; n++ {
 		if n > maxDeliveries {
 			r.done = false
-			r.out.heading("Still %d messages in the queue after %d receives: given up here", len(r.queue.Messages()), maxDeliveries)
+			r.out.heading("Still %d messages in the queue after %d receives: given up here",
+				len(r.queue.Messages()), maxDeliveries)
 			return
 		}
 		d, err := r.queue.Deliver(ctx, r.fn, batch)
@@ -109,7 +110,8 @@ func (r *runner) deliver(ctx context.Context) {
 			r.out.item("", count(len(d.Returned), "message")+" not done, back in the queue")
 		}
 		if len(d.Dead) > 0 {
-			r.out.item("", fmt.Sprintf("%s received %d times, to the dead-letter queue", count(len(d.Dead), "message"), maxReceives))
+			dead := count(len(d.Dead), "message")
+			r.out.item("", fmt.Sprintf("%s received %d times, to the dead-letter queue", dead, maxReceives))
 		}
 	}
 }

@@ -50,7 +50,8 @@ func (f *faults) add(text string) error {
 	} else {
 		fault.Kind = wedatatest.Kind(what)
 		known := []wedatatest.Kind{
-			wedatatest.HTML, wedatatest.Empty, wedatatest.Truncated, wedatatest.Oversized, wedatatest.NoErrcode, wedatatest.Reset,
+			wedatatest.HTML, wedatatest.Empty, wedatatest.Truncated,
+			wedatatest.Oversized, wedatatest.NoErrcode, wedatatest.Reset,
 		}
 		if !slices.Contains(known, fault.Kind) {
 			return fmt.Errorf("%q is neither an errcode nor one of %q", what, known)
@@ -86,8 +87,8 @@ func newStandIns(list faults) *standIns {
 		Visibility: time.Minute, DeadLetter: s.dead, MaxReceives: maxReceives,
 	})
 
-	s.wechat.Bind(merchant,
-		wedatatest.Bound("E1001"), wedatatest.Bound("E1002"), wedatatest.Administrator("E1003"), wedatatest.Unbound("E1004"))
+	s.wechat.Bind(merchant, wedatatest.Bound("E1001"), wedatatest.Bound("E1002"),
+		wedatatest.Administrator("E1003"), wedatatest.Unbound("E1004"))
 	s.wechat.Fail(list...)
 	s.token = s.wechat.Rotate(merchant)
 	s.aws.Secrets.Put(secretID, secretOf(s.token))
