@@ -3,6 +3,7 @@
 package secrets
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"strings"
@@ -60,14 +61,10 @@ type entry struct {
 
 // New returns an empty Cache.
 func New(api API, cfg Config) *Cache {
-	for _, field := range []struct {
-		value *time.Duration
-		def   time.Duration
-	}{{&cfg.TTL, 5 * time.Minute}, {&cfg.Stale, time.Hour}, {&cfg.Hold, 30 * time.Second}, {&cfg.Timeout, 5 * time.Second}} {
-		if *field.value == 0 {
-			*field.value = field.def
-		}
-	}
+	cfg.TTL = cmp.Or(cfg.TTL, 5*time.Minute)
+	cfg.Stale = cmp.Or(cfg.Stale, time.Hour)
+	cfg.Hold = cmp.Or(cfg.Hold, 30*time.Second)
+	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -32,40 +31,28 @@ const (
 	Interrupted       Reason = "the caller left before it was read"
 )
 
-// reasons is the table of reasons. The error codes are those of the Secrets Manager API reference: GetSecretValue, common
-// errors.
-var reasons = []struct {
-	reason    Reason
-	codes     []string
-	temporary bool // the same read may succeed later although nobody changes anything
-	advice    string
+const again = "it is tried again later; if it stays, check "
+
+// reasons is the table of reasons: whether the same read may succeed later although nobody changes anything, what to do, and
+// the error code (Secrets Manager API reference, GetSecretValue).
+var reasons = map[Reason]struct {
+	temporary    bool
+	advice, code string
 }{
-	{
-		Missing, []string{"ResourceNotFoundException"}, false,
-		"create it in this function's account and region and write a value, or correct the name (another account's needs its whole ARN)",
-	},
-	{
-		MarkedForDeletion, []string{"InvalidRequestException"}, false,
-		"restore it with aws secretsmanager restore-secret, or name another",
-	},
-	{
-		Denied, []string{"AccessDeniedException", "AccessDenied"}, false,
-		"allow this function's role secretsmanager:GetSecretValue on this secret, and kms:Decrypt on its key where that is a key of your own",
-	},
-	{
-		Undecryptable, []string{"DecryptionFailure"}, false,
-		"check that its KMS key is enabled, not awaiting deletion, and allows this function's role kms:Decrypt",
-	},
-	{Binary, nil, false, "write it as text (SecretString)"},
-	{Empty, nil, false, "write its value"},
-	{Refused, nil, false, "check the name of the secret, and the function's credentials and region"},
-	{Throttled, nil, true, "it is tried again later; if it stays, check what else reads secrets in this account"},
-	{ServerFault, nil, true, "it is tried again later; if it stays, check the AWS Health Dashboard"},
-	{
-		Unreachable, nil, true,
-		"it is tried again later; if it stays, check the function's subnets, NAT or VPC endpoint, security groups and proxy",
-	},
-	{Interrupted, nil, true, "it is tried again later"},
+	Missing: {false, "create it in this function's account and region and write a value, or correct the name " +
+		"(another account's needs its whole ARN)", "ResourceNotFoundException"},
+	MarkedForDeletion: {false, "restore it with aws secretsmanager restore-secret, or name another", "InvalidRequestException"},
+	Denied: {false, "allow this function's role secretsmanager:GetSecretValue on this secret, and kms:Decrypt on its key " +
+		"where that is a key of your own", "AccessDeniedException"},
+	Undecryptable: {false, "check that its KMS key is enabled, not awaiting deletion, and allows this function's role " +
+		"kms:Decrypt", "DecryptionFailure"},
+	Binary:      {false, "write it as text (SecretString)", ""},
+	Empty:       {false, "write its value", ""},
+	Refused:     {false, "check the name of the secret, and the function's credentials and region", ""},
+	Throttled:   {true, again + "what else reads secrets in this account", ""},
+	ServerFault: {true, again + "the AWS Health Dashboard", ""},
+	Unreachable: {true, again + "the function's subnets, NAT or VPC endpoint, security groups and proxy", ""},
+	Interrupted: {true, "it is tried again later", ""},
 }
 
 // Error is a secret that could not be read. It never holds the secret's content.
@@ -79,12 +66,7 @@ type Error struct {
 
 // Error names the secret, what is wrong with it, what to do, and AWS's error if there is one.
 func (e *Error) Error() string {
-	text := fmt.Sprintf("secrets: read %s: %s", e.ID, e.Reason)
-	for _, row := range reasons {
-		if row.reason == e.Reason {
-			text += ": " + row.advice
-		}
-	}
+	text := fmt.Sprintf("secrets: read %s: %s: %s", e.ID, e.Reason, reasons[e.Reason].advice)
 	if cause := describe(e.Err); cause != "" {
 		text += " (" + cause + ")"
 	}
@@ -95,14 +77,7 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Temporary reports whether the same read may succeed later although nobody changes anything.
-func (e *Error) Temporary() bool {
-	for _, row := range reasons {
-		if row.reason == e.Reason {
-			return row.temporary
-		}
-	}
-	return false
-}
+func (e *Error) Temporary() bool { return reasons[e.Reason].temporary }
 
 // Class is the class of the fault in logs and metrics.
 func (e *Error) Class() string { return "secret" }
@@ -111,9 +86,9 @@ func (e *Error) Class() string { return "secret" }
 func classify(err error) Reason {
 	var api smithy.APIError
 	if errors.As(err, &api) {
-		for _, row := range reasons {
-			if slices.Contains(row.codes, api.ErrorCode()) {
-				return row.reason
+		for reason, row := range reasons {
+			if row.code == api.ErrorCode() {
+				return reason
 			}
 		}
 		if _, ok := retry.DefaultThrottleErrorCodes[api.ErrorCode()]; ok {
