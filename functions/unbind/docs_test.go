@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/events"
 	"wedata-unbind/internal/queue"
 
 	"wedata-unbind/internal/wedata/wedatatest"
@@ -139,6 +140,34 @@ func TestTheTemplateSetsTheEnvironment(t *testing.T) {
 		}
 		return ""
 	})
+}
+
+func TestEveryTriggerHasAnEventToSend(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "..", "events", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := map[string]bool{}
+	for _, file := range files {
+		name, err := events.Trigger([]byte(read(t, file)))
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+		}
+		sent[name] = true
+	}
+	for _, name := range events.Triggers() {
+		if !sent[name] {
+			t.Errorf("events/ has no event for the trigger %s", name)
+		}
+	}
+}
+
+func TestEveryActionIsInTheREADME(t *testing.T) {
+	for _, name := range events.Actions() {
+		if example := `{"action":"` + name + `"}`; !strings.Contains(section(t, "What comes in"), example) {
+			t.Errorf("the README does not show %s", example)
+		}
+	}
 }
 
 func TestDocumentsPointAtWhatIsThere(t *testing.T) {

@@ -2,7 +2,10 @@ package events
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"wedata-unbind/internal/strictjson"
 )
@@ -14,12 +17,15 @@ func actions() map[string]func(*Handler, context.Context, []string) (any, error)
 	}
 }
 
+// Actions returns the names of the actions, sorted.
+func Actions() []string { return slices.Sorted(maps.Keys(actions())) }
+
 // action carries an action out and returns its reply.
 func (h *Handler) action(ctx context.Context, payload strictjson.Object) ([]byte, error) {
 	name, _ := strictjson.Text(payload["action"])
 	do := actions()[name]
 	if do == nil {
-		err := errors.New(`action: not one that is known; {"action":"list"} tells who is bound`)
+		err := fmt.Errorf(`action: not one of %s; {"action":"list"} returns who is bound`, strings.Join(Actions(), ", "))
 		return h.unreadable(ctx, triggerDirect, err)
 	}
 	if err := payload.Only("action", "merchant"); err != nil {

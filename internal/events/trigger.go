@@ -37,6 +37,17 @@ func triggers() []trigger {
 	}
 }
 
+// Triggers returns the names of the triggers that can invoke the function.
+func Triggers() []string {
+	var names []string
+	for _, t := range triggers() {
+		if t.reply != nil {
+			names = append(names, t.name)
+		}
+	}
+	return names
+}
+
 // triggerUnknown is the name for an event of no trigger.
 const triggerUnknown = "unknown"
 
