@@ -149,7 +149,7 @@ func (c *Cache) fetch(ctx context.Context, id string, forced bool) entry {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, now := c.entries[id], c.now()
-	if !forced && e.good.After(began) {
+	if !forced && !e.good.Before(began) {
 		return e // a forced read has overtaken this one
 	}
 	if err == nil {
