@@ -11,7 +11,7 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// FaultsError is all that is wrong with the secret or with one entry. Each fault starts with its path, none quotes a value.
+// FaultsError is all that is wrong with the secret or one entry. Each fault starts with its path, none quotes a value.
 type FaultsError struct{ Faults []string }
 
 // Error returns the faults on one line.

@@ -30,7 +30,7 @@ type mapping struct {
 // paths are tried in turn.
 type paths []string
 
-// readMapping reads the mapping of an entry, with the scheme's defaults for missing members, or returns nil where neither
+// readMapping reads the mapping of an entry, with the scheme's defaults for missing members, or returns nil if neither
 // has one. A missing left_when is a fault, since every event would be a departure: {} says that this is meant.
 func readMapping(m *members, defaults mapping, decoder departure.Decoder) *mapping {
 	given := len(m.raw)
@@ -127,8 +127,8 @@ func (mp *mapping) event(item gjson.Result, envelope departure.Meta) []departure
 	return slices.DeleteFunc([]departure.Event{event, unmapped}, nobody)
 }
 
-// meta returns the item's own id and time, and the envelope's where the item has none. One that cannot be read counts as
-// missing: no departure is lost over it. So does an id that is a person's, since ids are logged.
+// meta returns the item's own id and time, or the envelope's where the item has none. One that cannot be read counts
+// as missing: no departure is lost over it. So does an id that is a person's, since ids are logged.
 func (mp *mapping) meta(item gjson.Result, meta departure.Meta, people []string) departure.Meta {
 	const longest = 256
 	if id := text(mp.id.first(item)); id != "" && len(id) <= longest && !slices.Contains(people, id) {

@@ -8,8 +8,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// weCom is a callback of WeCom 企业微信, of an own app or of a third-party app. A third-party app gets messages with
-// several owners: the provider's corp id (GET), the suite id (commands), the customer's corp id (data).
+// weCom is a callback of WeCom 企业微信, of an own or a third-party app. A third-party app gets messages with several
+// owners: the provider's corp id (GET), the suite id (commands), the customer's corp id (data).
 type weCom struct{ callback }
 
 func readWeCom(m *members) scheme { return weCom{readCallback(m)} }

@@ -1,5 +1,5 @@
-// Command checksources checks a file before it becomes the sources' secret. It prints every fault, or what would become
-// of a sample body of one source. The body must be decrypted, as in the vendor's documentation.
+// Command checksources checks a file before it becomes the sources' secret. It prints every fault, or what becomes of
+// a sample body of one source. The body must be decrypted, as in the vendor's documentation.
 package main
 
 import (
