@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -12,17 +13,17 @@ import (
 
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/events"
-	"wedata-unbind/internal/later"
 	"wedata-unbind/internal/offboard"
+	"wedata-unbind/internal/queue"
 	"wedata-unbind/internal/secrets"
 	"wedata-unbind/internal/source"
 	"wedata-unbind/internal/token"
 	"wedata-unbind/internal/wedata"
 )
 
-// build puts the function together. Nothing is called yet: what is out of reach must not keep the function from starting.
+// build puts the function together. It calls no service: one that cannot be reached must not keep the function from starting.
 func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, error) {
-	// The SDK's own warnings are no JSON; what matters of them comes back as errors.
+	// The SDK's own log lines are not JSON. What matters comes back as errors.
 	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{}))
 	if err != nil {
 		return nil, fmt.Errorf("aws configuration: %w", err)
@@ -31,8 +32,8 @@ func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, 
 	if err != nil {
 		return nil, err
 	}
-	cache := secrets.New(secretsmanager.NewFromConfig(aws), secrets.Config{})
-	tokens := token.New(cache, cfg.secretID)
+	reader := secretsmanager.NewFromConfig(aws)
+	tokens := token.New(secrets.New(reader, secrets.Config{}), cfg.secretID)
 	decoder := departure.Decoder{Zone: cfg.zone}
 	service, err := offboard.New(offboard.Config{API: api, Tokens: tokens, Trust: cfg.trust})
 	if err != nil {
@@ -40,9 +41,11 @@ func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, 
 	}
 	return events.New(events.Config{
 		Offboard: service,
-		Queue:    later.NewQueue(sqs.NewFromConfig(aws), cfg.queueURL, cfg.deadLetterQueueURL),
+		Queue:    queue.New(sqs.NewFromConfig(aws), cfg.queueURL, cfg.deadLetterQueueURL),
 		Sources: source.New(source.Config{
-			Secrets: cache, SecretID: cfg.sourcesSecretID, Decoder: decoder, Indexed: tokens.Indexed,
+			// Senders that are refused can make the function read their secret again: once a minute at most.
+			Secrets:  secrets.New(reader, secrets.Config{Hold: time.Minute}),
+			SecretID: cfg.sourcesSecretID, Decoder: decoder, Indexed: tokens.Indexed,
 		}),
 		Decoder: decoder,
 		Log:     log,

@@ -23,8 +23,7 @@ type config struct {
 	zone               *time.Location
 }
 
-// readConfig reads the environment. An empty variable is one that is not set. All faults are named in one error; it shows
-// no values but those that cannot be secret.
+// readConfig reads the environment. An empty variable counts as not set. One error names all faults, and shows no value.
 func readConfig(getenv func(string) string) (config, error) {
 	cfg := config{
 		secretID:           getenv("WEDATA_SECRET_ID"),
@@ -43,12 +42,12 @@ func readConfig(getenv func(string) string) (config, error) {
 	if _, err := wedata.New(cfg.wedata); err != nil {
 		fault("WEDATA_BASE_URL", "%w", err)
 	}
-	switch verify := getenv("WEDATA_VERIFY"); verify {
+	switch getenv("WEDATA_VERIFY") {
 	case "", "true":
 	case "false":
 		cfg.trust = true
 	default:
-		fault("WEDATA_VERIFY", "%q, wanted true or false", verify)
+		fault("WEDATA_VERIFY", "wanted true or false")
 	}
 	for name, value := range map[string]string{
 		"UNBIND_QUEUE_URL":             cfg.queueURL,
@@ -58,7 +57,7 @@ func readConfig(getenv func(string) string) (config, error) {
 			fault(name, "not a URL that starts with https:// or http://")
 		}
 	}
-	// net/http goes without a proxy that it cannot read. It takes a bare host:port too. The value may hold a password.
+	// net/http uses no proxy where it cannot read the address. It takes a bare host:port too. The value may hold a password.
 	proxy := getenv("HTTPS_PROXY")
 	_, err := url.Parse(proxy)
 	if _, bareErr := url.Parse("http://" + proxy); err != nil && bareErr != nil {

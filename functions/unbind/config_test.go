@@ -62,7 +62,7 @@ func TestAllFaultsOfTheEnvironmentAreNamedAtOnce(t *testing.T) {
 	}
 	for _, want := range []string{
 		"WEDATA_SECRET_ID: missing", "WEDATA_BASE_URL: wedata: base URL must begin with https",
-		`WEDATA_VERIFY: "no", wanted true or false`, "UNBIND_QUEUE_URL: not a URL", "UNBIND_DEAD_LETTER_QUEUE_URL: not a URL",
+		`WEDATA_VERIFY: wanted true or false`, "UNBIND_QUEUE_URL: not a URL", "UNBIND_DEAD_LETTER_QUEUE_URL: not a URL",
 		"UNBIND_UTC_OFFSET: is not an offset such as +08:00", "HTTPS_PROXY: not the address of a proxy",
 	} {
 		if !strings.Contains(err.Error(), want) {

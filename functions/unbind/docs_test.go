@@ -9,8 +9,9 @@ import (
 	"strings"
 	"testing"
 
-	"wedata-unbind/internal/later"
-	"wedata-unbind/internal/offboard"
+	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/queue"
+
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
@@ -101,15 +102,18 @@ func TestREADMESecretsAreRead(t *testing.T) {
 	}
 }
 
-func TestREADMEStatusesAreAllThereAre(t *testing.T) {
-	want := []string{}
-	for _, s := range []offboard.Status{
-		offboard.Unbound, offboard.Unknown, offboard.Queued, offboard.WouldUnbind, offboard.Ignored, offboard.Retry, offboard.Failed,
-	} {
-		want = append(want, string(s))
+func TestTheDocumentsHaveTheStatusesOfTheTable(t *testing.T) {
+	var names, rows []string
+	for _, row := range departure.Statuses() {
+		names = append(names, string(row.Status))
+		rows = append(rows, fmt.Sprintf("| `%s` | %s |\n", row.Status, row.Meaning))
 	}
-	if got := firstColumn(section(t, "What comes out")); !slices.Equal(got, want) {
-		t.Errorf("the README has %v, want %v", got, want)
+	if table := "| status | meaning |\n|---|---|\n" + strings.Join(rows, "") + "\n"; !strings.Contains(section(t, "What comes out"), table) {
+		t.Errorf("the README lacks this table:\n%s", table)
+	}
+	enum := "status: {enum: [" + strings.Join(names, ", ") + "]}\n"
+	if !strings.Contains(read(t, filepath.Join("..", "..", "docs", "openapi.yaml")), enum) {
+		t.Errorf("docs/openapi.yaml lacks %s", enum)
 	}
 }
 
@@ -125,6 +129,16 @@ func TestREADMEEnvironmentIsWhatIsRead(t *testing.T) {
 	if !slices.Equal(named, slices.Compact(read)) {
 		t.Errorf("the README names %v, and the function reads %v", named, read)
 	}
+}
+
+func TestTheTemplateSetsTheEnvironment(t *testing.T) {
+	template := read(t, filepath.Join("..", "..", "template.yaml"))
+	_, _ = readConfig(func(name string) string {
+		if !strings.Contains(template, "\n          "+name+": ") {
+			t.Errorf("the template does not set %s", name)
+		}
+		return ""
+	})
 }
 
 func TestDocumentsPointAtWhatIsThere(t *testing.T) {
@@ -157,7 +171,7 @@ func TestDocumentsPointAtWhatIsThere(t *testing.T) {
 }
 
 func TestTheTemplateGivesUpWhenTheFunctionDoes(t *testing.T) {
-	if want := fmt.Sprintf("maxReceiveCount: %d\n", later.MaxReceives); !strings.Contains(read(t, filepath.Join("..", "..", "template.yaml")), want) {
+	if want := fmt.Sprintf("maxReceiveCount: %d\n", queue.MaxReceives); !strings.Contains(read(t, filepath.Join("..", "..", "template.yaml")), want) {
 		t.Errorf("the template has no %s", want)
 	}
 }

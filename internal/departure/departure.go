@@ -84,6 +84,15 @@ func Ignore(meta Meta, reason string) Event {
 	return Event{Meta: meta, Status: Ignored, Detail: reason}
 }
 
+// Outcome returns the one outcome of an event that has a status.
+func (e Event) Outcome() Outcome {
+	o := Outcome{Departure: Departure{Meta: e.Meta}, Status: e.Status, Class: e.Class, Detail: e.Detail}
+	if len(e.UIDs) == 1 {
+		o.UID = e.UIDs[0]
+	}
+	return o
+}
+
 // Departure is one uid that leaves one merchant: the unit of work, of retry and of report.
 type Departure struct {
 	Meta

@@ -22,8 +22,8 @@ import (
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/events"
 	"wedata-unbind/internal/lambdatest"
-	"wedata-unbind/internal/later"
 	"wedata-unbind/internal/offboard"
+	"wedata-unbind/internal/queue"
 	"wedata-unbind/internal/secrets"
 	"wedata-unbind/internal/source"
 	"wedata-unbind/internal/token"
@@ -60,15 +60,8 @@ func newBench(t *testing.T, o options) *bench {
 	t.Helper()
 	aws := lambdatest.NewAWS()
 	b := &bench{wechat: wedatatest.New(o.wechat), secrets: aws.Secrets, sqs: aws.SQS, log: &lockedBuffer{}}
-	awsServer, err := lambdatest.Serve("127.0.0.1:0", aws)
-	if err != nil {
-		t.Fatal(err)
-	}
-	wechatServer, err := lambdatest.Serve("127.0.0.1:0", b.wechat)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _, _ = awsServer.Close(), wechatServer.Close() })
+	awsClient, awsURL := lambdatest.InMemory(t, aws)
+	wechatClient, wechatURL := lambdatest.InMemory(t, b.wechat)
 
 	b.token = b.wechat.Rotate(shop)
 	b.wechat.Bind(shop, people()...)
@@ -76,24 +69,24 @@ func newBench(t *testing.T, o options) *bench {
 	b.dead = b.sqs.Create("dead", lambdatest.QueueConfig{})
 	b.queue = b.sqs.Create("queue", lambdatest.QueueConfig{DeadLetter: b.dead, MaxReceives: 12})
 
-	client, err := wedata.New(wedata.Config{BaseURL: wechatServer.URL})
+	client, err := wedata.New(wedata.Config{BaseURL: wechatURL, HTTPClient: wechatClient})
 	if err != nil {
 		t.Fatal(err)
 	}
 	keys := credentials.NewStaticCredentialsProvider("id", "secret", "")
 	cache := secrets.New(secretsmanager.New(secretsmanager.Options{
-		Region: lambdatest.Region, BaseEndpoint: &awsServer.URL, Credentials: keys, RetryMaxAttempts: 1,
+		Region: lambdatest.Region, BaseEndpoint: &awsURL, HTTPClient: awsClient, Credentials: keys, RetryMaxAttempts: 1,
 	}), secrets.Config{})
 	tokens := token.New(cache, secretID)
 	service, err := offboard.New(offboard.Config{API: client, Tokens: tokens, Backoff: time.Microsecond})
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue := later.NewQueue(sqs.New(sqs.Options{
-		Region: lambdatest.Region, BaseEndpoint: &awsServer.URL, Credentials: keys, RetryMaxAttempts: 1,
+	waiting := queue.New(sqs.New(sqs.Options{
+		Region: lambdatest.Region, BaseEndpoint: &awsURL, HTTPClient: awsClient, Credentials: keys, RetryMaxAttempts: 1,
 	}), b.queue.URL, b.dead.URL)
 	if o.noQueue {
-		queue = later.NewQueue(nil, "", "")
+		waiting = queue.New(nil, "", "")
 	}
 	sources := source.Config{Secrets: cache, Indexed: tokens.Indexed, Decoder: departure.Decoder{Zone: time.FixedZone("UTC+08:00", 8*60*60)}}
 	if o.sources != "" {
@@ -102,7 +95,7 @@ func newBench(t *testing.T, o options) *bench {
 	}
 	if b.Handler, err = events.New(events.Config{
 		Offboard: service,
-		Queue:    queue,
+		Queue:    waiting,
 		Sources:  source.New(sources),
 		Decoder:  sources.Decoder,
 		Log:      slog.New(slog.NewJSONHandler(b.log, nil)),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"wedata-unbind/internal/lambdatest"
@@ -32,26 +33,27 @@ func TestTheReplyIsOutBeforeTheDeadline(t *testing.T) {
 		{"the dead-letter queue hangs", sample(t, "sqs-sns-envelope.json"), []func(*bench){func(b *bench) { b.wechat.Grant(shop, false) }, queueHangs}, 0, `{"batchItemFailures":[{"itemIdentifier"`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			b := newBench(t, options{})
-			for _, inject := range tc.inject {
-				inject(b)
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
-			defer cancel()
-			reply, err := b.Handler.Invoke(ctx, []byte(tc.event))
-			if ctx.Err() != nil {
-				t.Fatal("the deadline is over")
-			}
-			if got := fmt.Sprint(string(reply), err); !strings.Contains(got, tc.want) {
-				t.Errorf("got %.300s, want …%s…", got, tc.want)
-			}
-			if got := len(b.queue.Messages()); got != tc.queued {
-				t.Errorf("%d messages in the queue, want %d", got, tc.queued)
-			}
-			if len(b.logged(t, "outcome"))+len(b.logged(t, "list")) == 0 {
-				t.Error("nothing in the log")
-			}
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, options{})
+				for _, inject := range tc.inject {
+					inject(b)
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
+				defer cancel()
+				reply, err := b.Handler.Invoke(ctx, []byte(tc.event))
+				if ctx.Err() != nil {
+					t.Fatal("the deadline is over")
+				}
+				if got := fmt.Sprint(string(reply), err); !strings.Contains(got, tc.want) {
+					t.Errorf("got %.300s, want …%s…", got, tc.want)
+				}
+				if got := len(b.queue.Messages()); got != tc.queued {
+					t.Errorf("%d messages in the queue, want %d", got, tc.queued)
+				}
+				if len(b.logged(t, "outcome"))+len(b.logged(t, "list")) == 0 {
+					t.Error("nothing in the log")
+				}
+			})
 		})
 	}
 }

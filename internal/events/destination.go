@@ -2,31 +2,34 @@ package events
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 
 	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/strictjson"
 )
 
-// readDestination reads the event inside a Lambda destination record: what Lambda puts into the queue of an asynchronous
-// invocation that failed to the end (Lambda Developer Guide, "Capturing records of asynchronous invocations").
-func (h *Handler) readDestination(ctx context.Context, members map[string]json.RawMessage, meta departure.Meta) ([]departure.Event, error) {
-	var about struct {
-		RequestID string `json:"requestId"`
+// isDestination reports a Lambda destination record: what Lambda sends to the queue when an asynchronous invocation has
+// failed for good (Lambda Developer Guide, "Capturing records of asynchronous invocations").
+func isDestination(e event) bool { return e.context.Has("condition") && e.Has("requestPayload") }
+
+// readDestination reads the event inside a destination record.
+func (h *Handler) readDestination(ctx context.Context, e event, meta departure.Meta) ([]departure.Event, error) {
+	if id, ok := strictjson.Text(e.context["requestId"]); ok && id != "" {
+		meta.ID = id
 	}
-	if err := json.Unmarshal(members["requestContext"], &about); err == nil && about.RequestID != "" {
-		meta.ID = about.RequestID
+	inner, err := readEvent(e.Object["requestPayload"])
+	if err != nil {
+		return nil, fmt.Errorf("destination record: %w", err)
 	}
-	payload := members["requestPayload"]
-	event, err := probe(payload)
+	t, err := triggerOf(inner)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("destination record: %w", err)
-	case event.kind == kindDestination:
+		return nil, err
+	case isDestination(inner):
 		return nil, errors.New("destination record: it wraps another one")
-	case event.kind == kindPayload && asksMore(event.members):
-		return []departure.Event{{Meta: meta, Verdict: departure.Ignored, Reason: "an action or a dry run never waits in the queue: ask again"}}, nil
+	case t.name == triggerDirect && (inner.Has("action") || inner.Has("dry_run")):
+		return []departure.Event{departure.Ignore(meta, "an action or a dry run never waits in the queue: send it again")}, nil
 	}
-	return h.readBody(ctx, payload, meta)
+	return h.readQueued(ctx, inner, meta)
 }

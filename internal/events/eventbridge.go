@@ -2,35 +2,37 @@ package events
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"strings"
-
-	awsevents "github.com/aws/aws-lambda-go/events"
 
 	"wedata-unbind/internal/departure"
 )
 
-// eventBridge is an event from an EventBridge bus. Nobody waits for a reply, as with SNS.
-func (h *Handler) eventBridge(ctx context.Context, raw []byte) ([]byte, error) {
-	events, err := h.readEventBridge(ctx, raw)
+const triggerEventBridge = "eventbridge"
+
+func isEventBridge(e event) bool {
+	return !e.Has("Records") && !e.Has("requestContext") && e.Has("detail-type", "source")
+}
+
+// eventBridge is an event from an EventBridge bus. EventBridge does not wait for a reply, as SNS does not.
+func (h *Handler) eventBridge(ctx context.Context, e event) ([]byte, error) {
+	events, err := h.readEventBridge(ctx, e, departure.Meta{})
 	if err != nil {
 		events = []departure.Event{departure.Refuse(h.envelope(ctx), err)}
 	}
-	return h.carryOut(ctx, "eventbridge", events)
+	return h.carryOut(ctx, triggerEventBridge, events)
 }
 
-// readEventBridge reads the detail. A bare one takes its type from the detail-type, which by custom is written in words:
-// Employee Left is employee.left.
-func (h *Handler) readEventBridge(ctx context.Context, raw []byte) ([]departure.Event, error) {
-	var event awsevents.EventBridgeEvent
-	if err := json.Unmarshal(raw, &event); err != nil {
-		return nil, fmt.Errorf("eventbridge event: %w", err)
+// readEventBridge reads the detail. A bare one takes its type from the detail-type, which is mostly written in words:
+// "Employee Left" is employee.left.
+func (h *Handler) readEventBridge(ctx context.Context, e event, _ departure.Meta) ([]departure.Event, error) {
+	var envelope departure.Meta
+	for name, to := range map[string]any{
+		"detail-type": &envelope.Type, "id": &envelope.ID, "source": &envelope.Source, "time": &envelope.Time,
+	} {
+		if err := e.Decode(name, to); err != nil {
+			return nil, err
+		}
 	}
-	return h.read(ctx, "eventbridge detail", event.Detail, departure.Meta{
-		Type:   strings.ToLower(strings.ReplaceAll(event.DetailType, " ", ".")),
-		ID:     event.ID,
-		Source: event.Source,
-		Time:   event.Time,
-	}), nil
+	envelope.Type = strings.ToLower(strings.ReplaceAll(envelope.Type, " ", "."))
+	return h.read(ctx, "eventbridge detail", e.Object["detail"], envelope), nil
 }

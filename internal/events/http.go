@@ -1,111 +1,111 @@
 package events
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 
-	awsevents "github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/source"
+	"wedata-unbind/internal/strictjson"
 )
 
-// httpReply is a reply as REST APIs (payload format 1.0), HTTP APIs and function URLs (2.0) all read it.
-type httpReply struct {
-	StatusCode int               `json:"statusCode"`
-	Headers    map[string]string `json:"headers"`
-	Body       string            `json:"body"`
+const triggerHTTP = "http"
+
+// isHTTP reports a request through an HTTP API or a function URL (payload format 2.0) or through a REST API (1.0).
+func isHTTP(e event) bool {
+	return !e.Has("Records") && e.context != nil && !e.context.Has("elb") && (e.context.Has("http") || e.Has("httpMethod"))
 }
 
-// httpV1 is a request through a REST API.
-func (h *Handler) httpV1(ctx context.Context, raw []byte) ([]byte, error) {
-	var event awsevents.APIGatewayProxyRequest
-	if err := json.Unmarshal(raw, &event); err != nil {
-		return departure.Marshal(h.problem(ctx, "", http.StatusBadRequest, fmt.Errorf("payload format 1.0: %w", err)))
+// http answers an HTTP request. The reply is never an error: the caller gets a status.
+func (h *Handler) http(ctx context.Context, e event) ([]byte, error) {
+	w := &response{header: http.Header{}}
+	if r, body, err := readRequest(ctx, e); err != nil {
+		h.problem(ctx, w, "", http.StatusBadRequest, err)
+	} else {
+		h.route(w, r, body)
 	}
-	body, err := decodeBody(event.Body, event.IsBase64Encoded)
+	return w.marshal()
+}
+
+// route serves a webhook on a path that ends in /hooks/{source}, and a departure on one that ends in /unbind.
+func (h *Handler) route(w http.ResponseWriter, r *http.Request, body []byte) {
+	segments := strings.Split(r.URL.EscapedPath(), "/")
+	last := len(segments) - 1
+	switch name, err := url.PathUnescape(segments[last]); {
+	case err != nil:
+	case last > 0 && segments[last-1] == "hooks" && name != "":
+		h.hook(w, r, name, body)
+		return
+	case last > 0 && name == sourceOfUnbind:
+		h.unbind(w, r, body)
+		return
+	}
+	h.problem(r.Context(), w, "", http.StatusNotFound, errors.New("no such path: "+departure.Quote(r.URL.Path)))
+}
+
+// readRequest reads the request out of the event of either payload format. The body is what the sender sent, byte by byte.
+func readRequest(ctx context.Context, e event) (*http.Request, []byte, error) {
+	var (
+		method, path, query, text string
+		isBase64                  bool
+		headers, parameters       map[string]string
+		manyHeaders, manyValues   map[string][]string
+	)
+	for name, to := range map[string]any{
+		"httpMethod": &method, "path": &path, // payload format 1.0
+		"multiValueHeaders": &manyHeaders, "queryStringParameters": &parameters, "multiValueQueryStringParameters": &manyValues,
+		"rawPath": &path, "rawQueryString": &query, // payload format 2.0
+		"headers": &headers, "body": &text, "isBase64Encoded": &isBase64,
+	} {
+		if err := e.Decode(name, to); err != nil {
+			return nil, nil, err
+		}
+	}
+	if e.context.Has("http") {
+		var v2 struct {
+			Method string `json:"method"`
+		}
+		if err := e.context.Decode("http", &v2); err != nil {
+			return nil, nil, err
+		}
+		method = v2.Method
+	} else {
+		query = url.Values(multiple(manyValues, parameters)).Encode()
+	}
+	body := []byte(text)
+	if isBase64 {
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(text); err != nil {
+			return nil, nil, fmt.Errorf("body: %w", err)
+		}
+	}
+	r, err := http.NewRequestWithContext(ctx, method, "/", bytes.NewReader(body))
 	if err != nil {
-		return departure.Marshal(h.problem(ctx, "", http.StatusBadRequest, err))
+		return nil, nil, errors.New("the method cannot be read")
 	}
-	return departure.Marshal(h.serve(ctx, source.Request{
-		Method: event.HTTPMethod,
-		Path:   event.Path,
-		Query:  multiple(event.MultiValueQueryStringParameters, event.QueryStringParameters),
-		Header: canonical(multiple(event.MultiValueHeaders, event.Headers)),
-		Body:   body,
-	}))
+	// The front ends differ in whether they decode the path; one that cannot be decoded is taken as it is.
+	r.URL.RawQuery, r.URL.Path, r.URL.RawPath = query, path, ""
+	if decoded, err := url.PathUnescape(path); err == nil {
+		r.URL.Path, r.URL.RawPath = decoded, path
+	}
+	// The front ends write names in different cases. HTTP APIs join the values of a repeated header with commas.
+	for name, values := range multiple(manyHeaders, headers) {
+		for _, value := range values {
+			r.Header.Add(name, value)
+		}
+	}
+	return r, body, nil
 }
 
-// httpV2 is a request through an HTTP API or a function URL. Its front ends write header names in lower case, and join the
-// values of a repeated one with commas.
-func (h *Handler) httpV2(ctx context.Context, raw []byte) ([]byte, error) {
-	var event awsevents.APIGatewayV2HTTPRequest
-	if err := json.Unmarshal(raw, &event); err != nil {
-		return departure.Marshal(h.problem(ctx, "", http.StatusBadRequest, fmt.Errorf("payload format 2.0: %w", err)))
-	}
-	body, err := decodeBody(event.Body, event.IsBase64Encoded)
-	if err != nil {
-		return departure.Marshal(h.problem(ctx, "", http.StatusBadRequest, err))
-	}
-	query, _ := url.ParseQuery(event.RawQueryString) // what cannot be read of it proves nothing, and is missed where it counts
-	return departure.Marshal(h.serve(ctx, source.Request{
-		Method: event.RequestContext.HTTP.Method,
-		Path:   event.RawPath,
-		Query:  query,
-		Header: canonical(multiple(nil, event.Headers)),
-		Body:   body,
-	}))
-}
-
-// problem is the reply to a request that is refused (RFC 9457). It tells a stranger nothing but the status and the
-// request id, by which the source and the reason are found in the log.
-func (h *Handler) problem(ctx context.Context, source string, status int, reason error) httpReply {
-	headers := map[string]string{"Content-Type": "application/problem+json"}
-	log := h.cfg.Log.With("trigger", triggerHTTP, "source", source, "http_status", status, "reason", reason.Error())
-	switch status {
-	case http.StatusUnauthorized:
-		log.WarnContext(ctx, "signature refused")
-	case http.StatusServiceUnavailable:
-		log.ErrorContext(ctx, "request not served")
-		headers["Retry-After"] = "30"
-	default:
-		log.WarnContext(ctx, "request refused")
-	}
-	if status == http.StatusMethodNotAllowed {
-		headers["Allow"] = http.MethodPost
-	}
-	problem := map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status}
-	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		problem["instance"] = lc.AwsRequestID
-	}
-	return jsonReply(status, headers, problem)
-}
-
-func jsonReply(status int, headers map[string]string, body any) httpReply {
-	text, err := departure.Marshal(body)
-	if err != nil {
-		return httpReply{StatusCode: http.StatusInternalServerError}
-	}
-	return httpReply{status, headers, string(text)}
-}
-
-func decodeBody(body string, isBase64 bool) ([]byte, error) {
-	if !isBase64 {
-		return []byte(body), nil
-	}
-	decoded, err := base64.StdEncoding.DecodeString(body)
-	if err != nil {
-		return nil, fmt.Errorf("body: %w", err)
-	}
-	return decoded, nil
-}
-
-// multiple returns the many-valued map where the front end sent one, else the single-valued one.
+// multiple returns the map with many values of a name where the front end sent one, else the map with one value.
 func multiple(many map[string][]string, single map[string]string) map[string][]string {
 	if len(many) > 0 {
 		return many
@@ -117,13 +117,82 @@ func multiple(many map[string][]string, single map[string]string) map[string][]s
 	return values
 }
 
-// canonical writes header names in one case, since the front ends differ in it.
-func canonical(values map[string][]string) http.Header {
-	header := http.Header{}
-	for name, list := range values {
-		for _, value := range list {
-			header.Add(name, value)
+// response is the reply to a request, in the form that REST APIs, HTTP APIs and function URLs read.
+type response struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+// Header implements [http.ResponseWriter].
+func (w *response) Header() http.Header { return w.header }
+
+// WriteHeader implements [http.ResponseWriter].
+func (w *response) WriteHeader(status int) { w.status = status }
+
+// Write implements [http.ResponseWriter].
+func (w *response) Write(p []byte) (int, error) { return w.body.Write(p) }
+
+func (w *response) marshal() ([]byte, error) {
+	headers := map[string]string{}
+	for name := range w.header {
+		headers[name] = w.header.Get(name)
+	}
+	return strictjson.Marshal(struct {
+		Status  int               `json:"statusCode"`
+		Headers map[string]string `json:"headers"`
+		Body    string            `json:"body"`
+	}{w.status, headers, w.body.String()})
+}
+
+func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {
+	text, err := strictjson.Marshal(body)
+	if err != nil {
+		status, text = http.StatusInternalServerError, nil
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = w.Write(text) // it goes to memory
+}
+
+// problem refuses a request (RFC 9457). The reply has only the status and the request id, by which the source and the reason
+// are found in the log.
+func (h *Handler) problem(ctx context.Context, w http.ResponseWriter, name string, status int, reason error) {
+	log := h.cfg.Log.With("trigger", triggerHTTP, "source", name, "http_status", status, "reason", reason.Error())
+	switch status {
+	case http.StatusUnauthorized:
+		log.WarnContext(ctx, "signature refused")
+	case http.StatusServiceUnavailable:
+		log.ErrorContext(ctx, "request not served")
+		w.Header().Set("Retry-After", "30")
+	case http.StatusMethodNotAllowed:
+		log.WarnContext(ctx, "request refused")
+		w.Header().Set("Allow", http.MethodPost)
+	default:
+		log.WarnContext(ctx, "request refused")
+	}
+	problem := map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status}
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		problem["instance"] = lc.AwsRequestID
+	}
+	writeJSON(w, status, "application/problem+json", problem)
+}
+
+// statusOf is the status for an error of a source. Any other error is ours: 503.
+func statusOf(err error) int {
+	for _, row := range []struct {
+		err    error
+		status int
+	}{
+		{source.ErrUnknownSource, http.StatusNotFound},
+		{source.ErrMethod, http.StatusMethodNotAllowed},
+		{source.ErrTooLarge, http.StatusRequestEntityTooLarge},
+		{source.ErrNotVerified, http.StatusUnauthorized},
+		{source.ErrMalformed, http.StatusBadRequest},
+	} {
+		if errors.Is(err, row.err) {
+			return row.status
 		}
 	}
-	return header
+	return http.StatusServiceUnavailable
 }

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"wedata-unbind/internal/lambdatest"
-	"wedata-unbind/internal/later"
+	"wedata-unbind/internal/queue"
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
@@ -28,15 +28,15 @@ func TestEverythingThatMayLieInTheQueueIsRead(t *testing.T) {
 		{"a destination record around an action", destinationRecord(t, `{"action":"list"}`), "ignored"},
 		{"a destination record around a dry run", destinationRecord(t, `{"dry_run":true,"uid":"E1001"}`), "ignored"},
 		{"an event of another type", `{"type":"employee.joined","data":{"uid":"E1001"}}`, "ignored"},
-		{"text", "Message Body", "sqs message: event: not JSON: invalid character 'M' looking for beginning of value"},
-		{"the documented SNS envelope, whose message is text", documented(t, "sns-envelope-nonraw.json"), "sns message: not JSON: invalid character 'M' looking for beginning of value"},
+		{"text", "Message Body", "sqs message: event: not JSON: invalid character 'M' at start of value (line 1, column 1)"},
+		{"the documented SNS envelope, whose message is text", documented(t, "sns-envelope-nonraw.json"), "sns message: not JSON: invalid character 'M' at start of value (line 1, column 1)"},
 		{"an action", `{"action":"list"}`, `sqs message: unknown member "action"` + hint},
 		{"a dry run", `{"dry_run":true,"uid":"E1001"}`, `sqs message: unknown member "dry_run"` + hint},
 		{"a dry run of the canonical event", `{"dry_run":true,"type":"employee.left","data":{"uid":"E1001"}}`, `sqs message: dry_run goes with the bare form of a direct invocation only, such as {"dry_run":true,"uid":"E1001"}`},
 		{"a destination record around another one", destinationRecord(t, destinationRecord(t, `{"uid":"E1001"}`)), "sqs message: destination record: it wraps another one"},
-		{"a destination record around an SQS event", destinationRecord(t, sample(t, "sqs-employee-left.json")), `sqs message: SQS event is not carried out here; a departure looks like {"uid":"E1001"}`},
+		{"a destination record around an SQS event", destinationRecord(t, sample(t, "sqs-employee-left.json")), `sqs message: an event of the kind sqs is not carried out here; a departure looks like {"uid":"E1001"}`},
 		{"a destination record around text", destinationRecord(t, `"text"`), "sqs message: destination record: event: a string where a JSON object is expected"},
-		{"an HTTP request", sample(t, "http-unbind.json"), `sqs message: HTTP request (payload format 2.0) is not carried out here; a departure looks like {"uid":"E1001"}`},
+		{"an HTTP request", sample(t, "http-unbind.json"), `sqs message: an event of the kind http is not carried out here; a departure looks like {"uid":"E1001"}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := newBench(t, options{})
@@ -164,7 +164,7 @@ func TestTheLastTryIsGivenUpWithItsReason(t *testing.T) {
 	b := newBench(t, options{})
 	b.wechat.Fail(wedatatest.Fault{Times: -1, Errcode: 12345})
 	b.queue.Send(`{"uid":"E1001"}`, nil)
-	for i := range later.MaxReceives {
+	for i := range queue.MaxReceives {
 		if dead := b.dead.Messages(); len(dead) > 0 {
 			t.Fatalf("given up after %d tries", i)
 		}

@@ -18,7 +18,7 @@ func TestEveryTriggerIsToldByItsStructure(t *testing.T) {
 		want        string // of the reply or the error
 	}{
 		{"SNS, as documented: the message is no JSON", documented(t, "sns-event.json"), "sns", "nothing unbound: sns message: not JSON: invalid character 'H'"},
-		{"an SNS envelope, invoked directly", documented(t, "sns-envelope-nonraw.json"), "unknown", "nothing unbound: SNS envelope is not carried out here"},
+		{"an SNS envelope, invoked directly", documented(t, "sns-envelope-nonraw.json"), "unknown", "nothing unbound: an event of the kind SNS envelope is not carried out here"},
 		{"EventBridge, as documented: another detail-type", documented(t, "eventbridge-autoscaling.json"), "eventbridge", `{"outcomes":[{"status":"ignored","detail":"type \"ec2.instance.terminate.successful\" is not employee.left"}]}`},
 		{"HTTP API, as documented", documented(t, "apigw-v2-request-no-authorizer.json"), "", `{"statusCode":404,`},
 		{"REST API, as documented", documented(t, "devguide-apigateway-v1.json"), "", `{"statusCode":404,`},
@@ -27,7 +27,7 @@ func TestEveryTriggerIsToldByItsStructure(t *testing.T) {
 		{"S3", `{"Records":[{"eventSource":"aws:s3","s3":{}}]}`, "unknown", `nothing unbound: an event with Records of "aws:s3" is not carried out here`},
 		{"Kinesis beside a uid", `{"Records":[{"eventSource":"aws:kinesis"}],"uid":"E1001"}`, "unknown", `nothing unbound: an event with Records of "aws:kinesis" is not carried out here`},
 		{"no records", `{"Records":[]}`, "unknown", "nothing unbound: an event with empty or unreadable Records is not carried out here"},
-		{"a destination record, invoked directly", destinationRecord(t, `{"uid":"E1001"}`), "unknown", "nothing unbound: Lambda destination record is not carried out here"},
+		{"a destination record, invoked directly", destinationRecord(t, `{"uid":"E1001"}`), "unknown", "nothing unbound: an event of the kind Lambda destination record is not carried out here"},
 		{"a condition without a payload", `{"requestContext":{"condition":"RetriesExhausted"},"uid":"E1001"}`, "unknown", `nothing unbound: an event with a requestContext of "condition" is not carried out here`},
 		{"a context of something else", `{"requestContext":{"routeKey":"$connect","connectionId":"x"}}`, "unknown", `nothing unbound: an event with a requestContext of "connectionId, routeKey" is not carried out here`},
 		{"a context that is a list", `{"requestContext":[]}`, "unknown", "nothing unbound: an event with an unreadable requestContext is not carried out here"},
@@ -180,7 +180,7 @@ func TestADepartureInTheFutureIsNeverEarly(t *testing.T) {
 	}
 	b.deliver(t)
 	dead := b.dead.Messages()
-	if len(dead) != 1 || !strings.HasPrefix(dead[0].Attributes["reason"].StringValue, "due only at 9000-01-02T00:00:00+08:00") || !b.bound("E1001") {
+	if len(dead) != 1 || !strings.HasPrefix(dead[0].Attributes["reason"].StringValue, "due at 9000-01-02T00:00:00+08:00") || !b.bound("E1001") {
 		t.Errorf("dead letters %+v", dead)
 	}
 	if _, err := b.send(t, `{"uid":"E1001","effective_at":"9000-01-01"}`); err == nil || len(b.wechat.Calls()) > 0 {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"wedata-unbind/internal/lambdatest"
@@ -289,32 +290,36 @@ func TestAHandshakeIsAnswered(t *testing.T) {
 
 func TestWhatCannotBeQueuedIsNotAcknowledged(t *testing.T) {
 	body := `{"type":"employee.left","data":{"uid":["E1001","E1002"]}}`
+	fromVendor := func(t *testing.T) string { return signed(body).v2(t) }
+	mapped := func(t *testing.T) string { return bearer("/hooks/mapped", `{"event":"terminated"}`).v2(t) }
 	for _, tc := range []struct {
 		name   string
 		inject func(*bench)
-		event  string
+		event  func(*testing.T) string
 	}{
-		{"the queue is not reached", func(b *bench) { b.sqs.Fail(lambdatest.Fault{Times: -1, Drop: true}) }, signed(body).v2(t)},
-		{"the queue takes one of two", func(b *bench) { b.sqs.FailEntries("E1002", "InternalError", -1) }, signed(body).v2(t)},
-		{"the queue is slow", func(b *bench) { b.sqs.Fail(lambdatest.Fault{Times: -1, Hang: true}) }, signed(body).v2(t)},
-		{"the dead-letter queue is not reached", func(b *bench) { b.sqs.Fail(lambdatest.Fault{Times: -1, Drop: true}) }, bearer("/hooks/mapped", `{"event":"terminated"}`).v2(t)},
+		{"the queue is not reached", func(b *bench) { b.sqs.Fail(lambdatest.Fault{Times: -1, Drop: true}) }, fromVendor},
+		{"the queue takes one of two", func(b *bench) { b.sqs.FailEntries("E1002", "InternalError", -1) }, fromVendor},
+		{"the queue is slow", func(b *bench) { b.sqs.Fail(lambdatest.Fault{Times: -1, Hang: true}) }, fromVendor},
+		{"the dead-letter queue is not reached", func(b *bench) { b.sqs.Fail(lambdatest.Fault{Times: -1, Drop: true}) }, mapped},
 		{"the sources are not read", func(b *bench) {
 			b.secrets.Fail(lambdatest.Fault{Times: -1, Code: "InternalServiceError", Status: 500})
-		}, signed(body).v2(t)},
-		{"the sources are gone", func(b *bench) { b.secrets.Delete(sourcesID) }, signed(body).v2(t)},
-		{"the sources are no JSON", func(b *bench) { b.secrets.Put(sourcesID, "{") }, signed(body).v2(t)},
+		}, fromVendor},
+		{"the sources are gone", func(b *bench) { b.secrets.Delete(sourcesID) }, fromVendor},
+		{"the sources are no JSON", func(b *bench) { b.secrets.Put(sourcesID, "{") }, fromVendor},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := newBench(t, options{sources: sources})
-			tc.inject(b)
-			start := time.Now()
-			got := b.request(t, tc.event)
-			if got.StatusCode != http.StatusServiceUnavailable || got.Headers["Retry-After"] == "" {
-				t.Errorf("got %+v", got)
-			}
-			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("answered after %v", took)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, options{sources: sources})
+				tc.inject(b)
+				start := time.Now()
+				got := b.request(t, tc.event(t))
+				if got.StatusCode != http.StatusServiceUnavailable || got.Headers["Retry-After"] == "" {
+					t.Errorf("got %+v", got)
+				}
+				if took := time.Since(start); took > time.Second {
+					t.Errorf("answered after %v", took)
+				}
+			})
 		})
 	}
 }

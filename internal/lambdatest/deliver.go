@@ -2,39 +2,33 @@ package lambdatest
 
 import (
 	"context"
-	"crypto/md5"
-	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
-	"maps"
 	"slices"
 	"strconv"
-	"strings"
-	"time"
 
 	awsevents "github.com/aws/aws-lambda-go/events"
 )
 
-// Invoker is a function that takes events: a [Function] or a [Runtime].
+// Invoker is a function that takes events: a [Function], or one in the process of a test.
 type Invoker interface {
 	Invoke(ctx context.Context, event []byte) (Reply, error)
 }
 
 // Delivery is what became of one batch of messages.
 type Delivery struct {
-	// Received are the messages as the function got them, each with the time that it would have waited on AWS.
+	// Received are the messages that the function got. Their Delay is how long they would have been hidden on AWS.
 	Received []Message
 	// Reply is the function's.
 	Reply Reply
-	// Returned are those that were not done and are in the queue again, Dead those that went to the dead-letter queue
-	// since they were received too often.
+	// Returned are those that were not done and are in the queue again. Dead are those that were received too often
+	// and are in the dead-letter queue.
 	Returned, Dead []Message
 }
 
-// Deliver hands up to limit waiting messages to the function in one SQS event, as an event source mapping with
-// ReportBatchItemFailures does, without waiting for their time to come. Done is what the function does not name in
-// batchItemFailures; an error, or a reply that SQS's mapping would not understand, returns all. Without a message nothing
-// is invoked and Received is empty. It errs where Invoke does, with the messages returned.
+// Deliver passes up to limit messages to the function in one SQS event, as an event source mapping with
+// ReportBatchItemFailures does, but without waiting until they are visible. A message is done where the reply does not
+// name it in batchItemFailures. After an error, or a reply that the mapping would not understand, no message is done.
+// With an empty queue nothing happens, and Received is empty. Deliver errs where Invoke does.
 func (q *Queue) Deliver(ctx context.Context, fn Invoker, limit int) (Delivery, error) {
 	var d Delivery
 	batch, event := q.receive(limit, &d)
@@ -45,139 +39,86 @@ func (q *Queue) Deliver(ctx context.Context, fn Invoker, limit int) (Delivery, e
 	if err == nil {
 		d.Reply, err = fn.Invoke(ctx, payload)
 	}
-	isFailed := func(string) bool { return true }
+	failed := batch
 	if err == nil && d.Reply.Err() == nil {
-		isFailed = failures(d.Reply.Payload, batch)
+		failed = failures(d.Reply.Payload, batch)
 	}
-	q.settle(batch, isFailed, &d)
+	q.settle(batch, failed, &d)
 	return d, err
 }
 
-// receive takes messages out of the queue and puts them into flight, hidden for a while which the function may change.
-func (q *Queue) receive(limit int, d *Delivery) ([]*Message, awsevents.SQSEvent) {
+// receive takes messages out of the queue. Until settle the function may change how long they stay hidden.
+func (q *Queue) receive(limit int, d *Delivery) (batch []*Message, event awsevents.SQSEvent) {
 	q.sqs.mu.Lock()
 	defer q.sqs.mu.Unlock()
 	n := min(limit, len(q.waiting))
-	batch := slices.Clone(q.waiting[:n])
-	q.waiting = q.waiting[n:]
-	var event awsevents.SQSEvent
-	now := q.sqs.now()
+	batch, q.waiting = slices.Clone(q.waiting[:n]), q.waiting[n:]
 	for _, m := range batch {
-		if m.Receives++; m.FirstReceived.IsZero() {
-			m.FirstReceived = now
-		}
-		m.handle = uuid()
+		m.Receives++
+		d.Received = append(d.Received, *m)
+		m.Delay, m.handle = q.config.Visibility, uuid()
 		q.inFlight[m.handle] = m
 		event.Records = append(event.Records, q.record(m))
-	}
-	d.Received = copies(batch)
-	for _, m := range batch {
-		m.Delay = q.config.Visibility
 	}
 	return batch, event
 }
 
 func (q *Queue) record(m *Message) awsevents.SQSMessage {
-	attributes := map[string]string{
-		"ApproximateReceiveCount":          strconv.Itoa(m.Receives),
-		"SentTimestamp":                    millis(m.Sent),
-		"SenderId":                         "AROASTANDINSTANDINSTA:unbind",
-		"ApproximateFirstReceiveTimestamp": millis(m.FirstReceived),
-	}
-	if m.Source != "" {
-		attributes["DeadLetterQueueSourceArn"] = m.Source
-	}
 	record := awsevents.SQSMessage{
-		MessageId: m.ID, ReceiptHandle: m.handle, Body: m.Body, Md5OfBody: bodyMD5(m.Body),
-		Md5OfMessageAttributes: attributesMD5(m.Attributes), Attributes: attributes,
+		MessageId: m.ID, ReceiptHandle: m.handle, Body: m.Body,
+		Attributes: map[string]string{
+			"ApproximateReceiveCount": strconv.Itoa(m.Receives),
+			"SentTimestamp":           strconv.FormatInt(m.Sent.UnixMilli(), 10),
+		},
 		MessageAttributes: map[string]awsevents.SQSMessageAttribute{},
-		EventSource:       "aws:sqs", EventSourceARN: q.ARN, AWSRegion: Region,
+		EventSource:       "aws:sqs", AWSRegion: Region,
+		EventSourceARN: "arn:aws:sqs:" + Region + ":" + accountID + ":" + q.Name,
 	}
 	for name, a := range m.Attributes {
-		attribute := awsevents.SQSMessageAttribute{
-			DataType: a.DataType, BinaryValue: a.BinaryValue, StringListValues: []string{}, BinaryListValues: [][]byte{},
-		}
-		if a.BinaryValue == nil {
-			attribute.StringValue = &a.StringValue
-		}
-		record.MessageAttributes[name] = attribute
+		record.MessageAttributes[name] = awsevents.SQSMessageAttribute{DataType: a.DataType, StringValue: &a.StringValue}
 	}
 	return record
 }
 
-// failures reads the function's reply as an SQS event source mapping does. Nothing, null and an empty list mean that all
-// is done; an identifier that is empty, null, misspelt or unknown means that nothing is.
-func failures(payload []byte, batch []*Message) func(id string) bool {
-	all := func(string) bool { return true }
+// failures returns what the reply leaves undone. As in SQS's mapping, an empty reply, null and an empty list mean that
+// all is done; an identifier that is empty, null, misspelt or unknown means that nothing is.
+func failures(payload []byte, batch []*Message) []*Message {
 	if len(payload) == 0 {
-		return func(string) bool { return false }
+		return nil
 	}
 	var reply struct {
 		BatchItemFailures []map[string]any `json:"batchItemFailures"`
 	}
 	if json.Unmarshal(payload, &reply) != nil {
-		return all
+		return batch
 	}
-	failed := map[string]bool{}
+	var failed []*Message
 	for _, item := range reply.BatchItemFailures {
-		id, _ := item["itemIdentifier"].(string)
-		if !slices.ContainsFunc(batch, func(m *Message) bool { return m.ID == id }) {
-			return all
+		i := slices.IndexFunc(batch, func(m *Message) bool { return m.ID == item["itemIdentifier"] })
+		if i < 0 {
+			return batch
 		}
-		failed[id] = true
+		failed = append(failed, batch[i])
 	}
-	return func(id string) bool { return failed[id] }
+	return failed
 }
 
-// settle ends the flight: what failed goes back, or on to the dead-letter queue, which keeps the time of sending.
-func (q *Queue) settle(batch []*Message, isFailed func(id string) bool, d *Delivery) {
+// settle puts what failed back into the queue, or into the dead-letter queue.
+func (q *Queue) settle(batch, failed []*Message, d *Delivery) {
 	q.sqs.mu.Lock()
 	defer q.sqs.mu.Unlock()
-	var returned, dead []*Message
 	for _, m := range batch {
 		delete(q.inFlight, m.handle)
+		dead := q.config.DeadLetter
 		switch {
-		case !isFailed(m.ID):
-		case q.config.DeadLetter != nil && m.Receives >= q.config.MaxReceives:
-			m.Source, m.Delay, m.Receives, m.FirstReceived = q.ARN, 0, 0, time.Time{}
-			dead = append(dead, m)
+		case !slices.Contains(failed, m):
+		case dead != nil && m.Receives >= q.config.MaxReceives:
+			m.Delay, m.Receives = 0, 0
+			dead.waiting = append(dead.waiting, m)
+			d.Dead = append(d.Dead, *m)
 		default:
-			returned = append(returned, m)
+			q.waiting = append(q.waiting, m)
+			d.Returned = append(d.Returned, *m)
 		}
 	}
-	q.waiting = append(q.waiting, returned...)
-	if len(dead) > 0 {
-		q.config.DeadLetter.waiting = append(q.config.DeadLetter.waiting, dead...)
-	}
-	d.Returned, d.Dead = copies(returned), copies(dead)
-}
-
-func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
-
-func bodyMD5(body string) string {
-	sum := md5.Sum([]byte(body))
-	return hex.EncodeToString(sum[:])
-}
-
-// attributesMD5 is SQS's checksum of message attributes: name, type and value of each in the order of names, every one
-// with its length before it, and the transport type (1 text, 2 binary) before the value. Without attributes it is "".
-func attributesMD5(attributes map[string]Attribute) string {
-	if len(attributes) == 0 {
-		return ""
-	}
-	var b []byte
-	add := func(s string) { b = append(binary.BigEndian.AppendUint32(b, uint32(len(s))), s...) }
-	for _, name := range slices.Sorted(maps.Keys(attributes)) {
-		a := attributes[name]
-		add(name)
-		add(a.DataType)
-		if strings.HasPrefix(a.DataType, "Binary") {
-			b = append(b, 2)
-			add(string(a.BinaryValue))
-		} else {
-			b = append(b, 1)
-			add(a.StringValue)
-		}
-	}
-	return bodyMD5(string(b))
 }

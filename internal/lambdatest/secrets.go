@@ -1,94 +1,63 @@
 package lambdatest
 
 import (
-	"fmt"
-	"hash/fnv"
-	"strings"
 	"sync"
 	"time"
 )
 
-const secretARN = "arn:aws:secretsmanager:" + Region + ":" + AccountID + ":secret:"
-
-// SecretsManager stands in for AWS Secrets Manager: an [http.Handler] that answers GetSecretValue, with the faults that
-// are asked for by Fail.
+// SecretsManager stands in for AWS Secrets Manager. It is an [http.Handler] that answers GetSecretValue by name.
 type SecretsManager struct {
 	endpoint
-	// Now is the time at which secrets are written, [time.Now] if nil. It is to be set before the first use.
-	Now func() time.Time
 
 	mu      sync.Mutex
-	secrets map[string]*secret
+	secrets map[string]map[string]any // by name: what GetSecretValue returns
 	reads   map[string]int
 }
 
-type secret struct {
-	text    string
-	binary  []byte
-	version string
-	written time.Time
-}
-
 type secretInput struct {
-	SecretID     string `json:"SecretId"`
-	VersionStage string
+	SecretID string `json:"SecretId"`
 }
 
 // NewSecretsManager returns one without secrets.
 func NewSecretsManager() *SecretsManager {
-	s := &SecretsManager{secrets: map[string]*secret{}, reads: map[string]int{}}
-	s.target, s.contentType, s.messageKey = "secretsmanager", "application/x-amz-json-1.1", "Message"
-	s.operations = map[string]func([]byte) (any, error){"GetSecretValue": s.getSecretValue}
+	s := &SecretsManager{secrets: map[string]map[string]any{}, reads: map[string]int{}}
+	s.operations = map[string]func([]byte) (any, *apiError){"GetSecretValue": s.getSecretValue}
 	s.arrived = s.count
 	return s
 }
 
-// Put writes a secret under its name, as a new version.
-func (s *SecretsManager) Put(name, value string) { s.PutAt(name, value, s.now()) }
-
-// PutAt is Put at a time of the caller's: the age of the secret.
-func (s *SecretsManager) PutAt(name, value string, written time.Time) {
-	s.put(name, &secret{text: value, version: uuid(), written: written})
-}
+// Put writes a secret, as a new version.
+func (s *SecretsManager) Put(name, value string) { s.put(name, "SecretString", value) }
 
 // PutBinary writes a secret that has no text.
-func (s *SecretsManager) PutBinary(name string, value []byte) {
-	s.put(name, &secret{binary: value, version: uuid(), written: s.now()})
+func (s *SecretsManager) PutBinary(name string, value []byte) { s.put(name, "SecretBinary", value) }
+
+func (s *SecretsManager) put(name, member string, value any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.secrets[name] = map[string]any{
+		"ARN":           "arn:aws:secretsmanager:" + Region + ":" + accountID + ":secret:" + name + "-AbCdEf",
+		"Name":          name,
+		"VersionId":     uuid(),
+		"VersionStages": []string{"AWSCURRENT"},
+		"CreatedDate":   float64(time.Now().UnixMilli()) / 1000,
+		member:          value,
+	}
 }
 
 // Delete removes a secret.
-func (s *SecretsManager) Delete(name string) { s.put(name, nil) }
+func (s *SecretsManager) Delete(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.secrets, name)
+}
 
-// Reads returns how often the secret of that name was asked for, by name or by ARN. Every request counts, also one
-// that failed and each attempt of an SDK client that tries again.
+// Reads returns how often the secret was asked for. Every request counts: also one that failed, and each attempt of
+// an SDK client.
 func (s *SecretsManager) Reads(name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.reads[name]
-}
-
-// SecretARN returns the ARN of the secret of that name, with the six characters that AWS adds to it.
-func SecretARN(name string) string {
-	h := fnv.New32a()
-	h.Write([]byte(name))
-	return fmt.Sprintf("%s%s-%06x", secretARN, name, h.Sum32()&0xffffff)
-}
-
-func (s *SecretsManager) put(name string, v *secret) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if v == nil {
-		delete(s.secrets, name)
-		return
-	}
-	s.secrets[name] = v
-}
-
-func (s *SecretsManager) now() time.Time {
-	if s.Now == nil {
-		return time.Now()
-	}
-	return s.Now()
 }
 
 func (s *SecretsManager) count(input []byte) {
@@ -96,47 +65,19 @@ func (s *SecretsManager) count(input []byte) {
 	if decode(input, &in) == nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.reads[s.name(in.SecretID)]++
+		s.reads[in.SecretID]++
 	}
 }
 
-func (s *SecretsManager) getSecretValue(input []byte) (any, error) {
+func (s *SecretsManager) getSecretValue(input []byte) (any, *apiError) {
 	var in secretInput
 	if err := decode(input, &in); err != nil {
 		return nil, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	name := s.name(in.SecretID)
-	v := s.secrets[name]
-	if v == nil || in.VersionStage != "" && in.VersionStage != "AWSCURRENT" {
-		return nil, &apiError{"ResourceNotFoundException", "Secrets Manager can't find the specified secret."}
+	if output := s.secrets[in.SecretID]; output != nil {
+		return output, nil
 	}
-	output := map[string]any{
-		"ARN":           SecretARN(name),
-		"Name":          name,
-		"VersionId":     v.version,
-		"VersionStages": []string{"AWSCURRENT"},
-		"CreatedDate":   float64(v.written.UnixMilli()) / 1000,
-	}
-	if v.binary != nil {
-		output["SecretBinary"] = v.binary
-	} else {
-		output["SecretString"] = v.text
-	}
-	return output, nil
-}
-
-// name finds the secret's name in a name or an ARN, with or without its last six characters.
-func (s *SecretsManager) name(id string) string {
-	rest, isARN := strings.CutPrefix(id, secretARN)
-	if !isARN {
-		return id
-	}
-	for name := range s.secrets {
-		if id == SecretARN(name) {
-			return name
-		}
-	}
-	return rest
+	return nil, &apiError{"ResourceNotFoundException", "Secrets Manager can't find the specified secret."}
 }

@@ -1,9 +1,8 @@
-// Package lambdatest stands in for the parts of AWS that a Lambda function on this machine needs: the Lambda Runtime API
-// that drives its built binary, Secrets Manager and SQS, which hands back to the function what it has queued.
+// Package lambdatest stands in for the parts of AWS that a Lambda function needs: the Lambda Runtime API that drives
+// its built binary, Secrets Manager, and SQS, which passes to the function what it has queued.
 //
-// It serves tests, benchmarks and `make run`, needs no account and no network, and is never part of the function. Every
-// stand-in is an [http.Handler] that speaks the service's own protocol, so the function's real SDK clients are what is
-// tried out. One file a service.
+// Tests, benchmarks and `make run` use it; it needs no account and no network. Every stand-in is an [http.Handler] that
+// speaks the service's own protocol, so the function uses its real SDK clients.
 package lambdatest
 
 import (
@@ -13,7 +12,7 @@ import (
 	"time"
 )
 
-// Server is a handler on a TCP address of this machine.
+// Server serves a handler at a TCP address of this machine.
 type Server struct {
 	// URL is http://HOST:PORT, Addr the same without the scheme.
 	URL, Addr string
@@ -21,20 +20,17 @@ type Server struct {
 	http *http.Server
 }
 
-// Serve starts a server for h on addr; port 0 takes a free one. It errs where the address is taken.
+// Serve starts a server for h at addr. Port 0 takes a free one. It errs where the address is taken.
 func Serve(addr string, h http.Handler) (*Server, error) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("lambdatest: %w; choose another address", err)
 	}
-	s := &Server{
-		Addr: listener.Addr().String(),
-		http: &http.Server{Handler: h, ReadHeaderTimeout: time.Minute},
-	}
+	s := &Server{Addr: listener.Addr().String(), http: &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}}
 	s.URL = "http://" + s.Addr
 	go s.http.Serve(listener) // it always ends in http.ErrServerClosed
 	return s, nil
 }
 
-// Close ends the server and every connection to it at once.
+// Close ends the server and all its connections at once.
 func (s *Server) Close() error { return s.http.Close() }

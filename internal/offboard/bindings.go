@@ -1,12 +1,13 @@
 package offboard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"wedata-unbind/internal/wedata"
 )
@@ -19,7 +20,7 @@ type Binding struct {
 }
 
 // Bindings returns the bind lists of the merchants, or of all where none is named, sorted by merchant and uid. It errs
-// where one of the lists cannot be read, since half a list would be taken for a whole one; the error names each merchant.
+// where one of the lists cannot be read: a part would be taken for the whole. The error names each merchant.
 func (s *Service) Bindings(ctx context.Context, merchants []string) ([]Binding, error) {
 	if len(merchants) == 0 {
 		all, err := s.cfg.Tokens.Merchants(ctx)
@@ -29,28 +30,27 @@ func (s *Service) Bindings(ctx context.Context, merchants []string) ([]Binding, 
 		merchants = all
 	}
 	lists, errs := make([][]Binding, len(merchants)), make([]error, len(merchants))
-	var wg sync.WaitGroup
+	var group errgroup.Group
+	group.SetLimit(s.cfg.Concurrency)
 	for i, appid := range merchants {
-		wg.Go(func() {
-			list, err := (&merchant{Service: s, appid: appid}).list(ctx)
+		group.Go(func() error {
+			list, err := s.merchant(appid, len(merchants)).list(ctx)
 			if err != nil {
 				errs[i] = fmt.Errorf("bind list of %s: %w", name(appid), err)
 			}
 			for _, b := range list {
 				lists[i] = append(lists[i], Binding{appid, b})
 			}
+			return nil
 		})
 	}
-	wg.Wait()
+	_ = group.Wait() // the errors are in errs: all of them are wanted
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
 	bindings := slices.Concat(lists...)
 	slices.SortFunc(bindings, func(a, b Binding) int {
-		if c := strings.Compare(a.Merchant, b.Merchant); c != 0 {
-			return c
-		}
-		return strings.Compare(a.UID, b.UID)
+		return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.UID, b.UID))
 	})
 	return bindings, nil
 }

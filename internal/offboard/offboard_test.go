@@ -58,7 +58,7 @@ func newBench(t *testing.T, options wedatatest.Options, change ...func(*offboard
 }
 
 // one carries out the departure of one uid from shop.
-func (b *bench) one(t *testing.T, uid string) offboard.Outcome {
+func (b *bench) one(t *testing.T, uid string) departure.Outcome {
 	t.Helper()
 	outcomes := b.Run(t.Context(), leaves(uid))
 	if len(outcomes) != 1 || len(outcomes[0]) != 1 {
@@ -136,19 +136,19 @@ func TestTheBindListJudgesEveryUnbinding(t *testing.T) {
 		name     string
 		notBound int
 		uid      string
-		want     offboard.Status
+		want     departure.Status
 		attempts int
 	}{
-		{"a bound uid", 0, "E1001", offboard.Unbound, 1},
-		{"an administrator, whose membership stays", 0, "E1003", offboard.Unbound, 1},
-		{"a uid that is unbound already", 0, "E1004", offboard.Unbound, 1},
-		{"a uid that is unbound already, where WeChat says busy", -1, "E1004", offboard.Unbound, 4},
-		{"a uid that is unbound already, where WeChat says bad arguments", 40097, "E1004", offboard.Unbound, 1},
-		{"a stranger, where WeChat says 0", 0, "E9999", offboard.Unknown, 1},
-		{"a stranger, where WeChat says busy", -1, "E9999", offboard.Unknown, 4},
-		{"a stranger, where WeChat says bad arguments", 40097, "E9999", offboard.Unknown, 1},
-		{"a stranger, where WeChat says bad parameters", 9900004, "E9999", offboard.Unknown, 1},
-		{"a stranger, where WeChat says something new", 99999, "E9999", offboard.Unknown, 1},
+		{"a bound uid", 0, "E1001", departure.Unbound, 1},
+		{"an administrator, whose membership stays", 0, "E1003", departure.Unbound, 1},
+		{"a uid that is unbound already", 0, "E1004", departure.Unbound, 1},
+		{"a uid that is unbound already, where WeChat says busy", -1, "E1004", departure.Unbound, 4},
+		{"a uid that is unbound already, where WeChat says bad arguments", 40097, "E1004", departure.Unbound, 1},
+		{"a stranger, where WeChat says 0", 0, "E9999", departure.Unknown, 1},
+		{"a stranger, where WeChat says busy", -1, "E9999", departure.Unknown, 4},
+		{"a stranger, where WeChat says bad arguments", 40097, "E9999", departure.Unknown, 1},
+		{"a stranger, where WeChat says bad parameters", 9900004, "E9999", departure.Unknown, 1},
+		{"a stranger, where WeChat says something new", 99999, "E9999", departure.Unknown, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := newBench(t, wedatatest.Options{NotBound: tc.notBound})
@@ -172,7 +172,7 @@ func TestAStillBoundUidIsNotCalledUnbound(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := service.Run(t.Context(), leaves("E1001"))[0][0]
-	if got.Status != offboard.Retry || !strings.Contains(got.Detail, "still shows the uid as bound") {
+	if got.Status != departure.Retry || !strings.Contains(got.Detail, "still shows the uid as bound") {
 		t.Errorf("got %s: %s", got.Status, got.Detail)
 	}
 }
@@ -189,20 +189,20 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		errcodes []int
-		want     offboard.Status
+		want     departure.Status
 		attempts int
 		list     int
 	}{
-		{"busy is pressed on, then left to the queue", []int{-1}, offboard.Retry, 4, 1},
-		{"a refused token is tried once more", []int{40001, 40014, 42001, 41001}, offboard.Retry, 2, 0},
-		{"rate and quota", []int{45011, 45009}, offboard.Retry, 1, 0},
-		{"an undocumented code", []int{12345}, offboard.Retry, 1, 1},
-		{"authorization", []int{42007}, offboard.Failed, 1, 0},
-		{"kind of token", []int{61014, 61015}, offboard.Failed, 1, 0},
-		{"permission", []int{48001, 61007, 61003, 61016, 61017, 61028}, offboard.Failed, 1, 0},
-		{"IP", []int{61004, 40164, 45035}, offboard.Failed, 1, 0},
-		{"blocked", []int{48004, 50002, 50004}, offboard.Failed, 1, 0},
-		{"bad input", []int{47001, 47002, 40097, 44002, 43002, 43003, 40066, 40013, 9900004}, offboard.Failed, 1, 1},
+		{"busy is pressed on, then left to the queue", []int{-1}, departure.Retry, 4, 1},
+		{"a refused token is tried once more", []int{40001, 40014, 42001, 41001}, departure.Retry, 2, 0},
+		{"rate and quota", []int{45011, 45009}, departure.Retry, 1, 0},
+		{"an undocumented code", []int{12345}, departure.Retry, 1, 1},
+		{"authorization", []int{42007}, departure.Failed, 1, 0},
+		{"kind of token", []int{61014, 61015}, departure.Failed, 1, 0},
+		{"permission", []int{48001, 61007, 61003, 61016, 61017, 61028}, departure.Failed, 1, 0},
+		{"IP", []int{61004, 40164, 45035}, departure.Failed, 1, 0},
+		{"blocked", []int{48004, 50002, 50004}, departure.Failed, 1, 0},
+		{"bad input", []int{47001, 47002, 40097, 44002, 43002, 43003, 40066, 40013, 9900004}, departure.Failed, 1, 1},
 	} {
 		for _, errcode := range tc.errcodes {
 			t.Run(fmt.Sprintf("%s: %d", tc.name, errcode), func(t *testing.T) {
@@ -226,7 +226,7 @@ func TestWhatNobodyUnderstandsIsLeftToTheQueue(t *testing.T) {
 			b := newBench(t, wedatatest.Options{})
 			b.wechat.Fail(wedatatest.Fault{Kind: kind})
 			got := b.one(t, "E1001")
-			if _, list := b.calls(); got.Status != offboard.Retry || got.Attempts != 1 || list != 1 {
+			if _, list := b.calls(); got.Status != departure.Retry || got.Attempts != 1 || list != 1 {
 				t.Errorf("got %s after %d attempts and %d lists: %s", got.Status, got.Attempts, list, got.Detail)
 			}
 		})
@@ -239,7 +239,7 @@ func TestFaultsOfServerAndNetworkArePressedOn(t *testing.T) {
 		t.Run(fmt.Sprintf("%s%d for good", fault.Kind, fault.Status), func(t *testing.T) {
 			b := newBench(t, wedatatest.Options{}, func(c *offboard.Config) { c.Attempts = 2 })
 			b.wechat.Fail(fault)
-			if got := b.one(t, "E1001"); got.Status != offboard.Retry || got.Attempts != 2 {
+			if got := b.one(t, "E1001"); got.Status != departure.Retry || got.Attempts != 2 {
 				t.Errorf("got %s after %d attempts: %s", got.Status, got.Attempts, got.Detail)
 			}
 		})
@@ -247,7 +247,7 @@ func TestFaultsOfServerAndNetworkArePressedOn(t *testing.T) {
 		t.Run(fmt.Sprintf("%s%d once", fault.Kind, fault.Status), func(t *testing.T) {
 			b := newBench(t, wedatatest.Options{})
 			b.wechat.Fail(fault)
-			if got := b.one(t, "E1001"); got.Status != offboard.Unbound {
+			if got := b.one(t, "E1001"); got.Status != departure.Unbound {
 				t.Errorf("got %s after %d attempts: %s", got.Status, got.Attempts, got.Detail)
 			}
 		})
@@ -257,7 +257,7 @@ func TestFaultsOfServerAndNetworkArePressedOn(t *testing.T) {
 func TestAnUnbindingWhoseReplyGotLostIsFoundInTheList(t *testing.T) {
 	b := newBench(t, wedatatest.Options{NotBound: 40097})
 	b.wechat.Fail(wedatatest.Fault{Kind: wedatatest.Truncated, Done: true})
-	if got := b.one(t, "E1001"); got.Status != offboard.Unbound || got.Detail != "" {
+	if got := b.one(t, "E1001"); got.Status != departure.Unbound || got.Detail != "" {
 		t.Errorf("got %s: %s", got.Status, got.Detail)
 	}
 }
@@ -265,7 +265,7 @@ func TestAnUnbindingWhoseReplyGotLostIsFoundInTheList(t *testing.T) {
 func TestAListThatCannotBeReadIsTold(t *testing.T) {
 	b := newBench(t, wedatatest.Options{UnbindOnly: true})
 	got := b.one(t, "E1001")
-	if got.Status != offboard.Unbound || !strings.HasPrefix(got.Detail, "not verified, the bind list could not be read: wedata: query bind list: HTTP 404") {
+	if got.Status != departure.Unbound || !strings.HasPrefix(got.Detail, "not verified, the bind list could not be read: wedata: query bind list: HTTP 404") {
 		t.Errorf("got %s: %s", got.Status, got.Detail)
 	}
 	if calls := b.wechat.Calls(); len(calls) != 2 {
@@ -276,7 +276,7 @@ func TestAListThatCannotBeReadIsTold(t *testing.T) {
 func TestTrustBelievesErrcode0(t *testing.T) {
 	b := newBench(t, wedatatest.Options{}, func(c *offboard.Config) { c.Trust = true })
 	got := b.one(t, "E9999")
-	if unbind, list := b.calls(); got.Status != offboard.Unbound || unbind != 1 || list != 0 {
+	if unbind, list := b.calls(); got.Status != departure.Unbound || unbind != 1 || list != 0 {
 		t.Errorf("got %s after %d unbindings and %d lists", got.Status, unbind, list)
 	}
 }
@@ -286,7 +286,7 @@ func TestARotatedTokenIsReadOnce(t *testing.T) {
 	b.tokens.next = map[string]string{shop: b.wechat.Rotate(shop)}
 	outcomes := b.Run(t.Context(), leaves("E1001", "E1002", "E1003"))[0]
 	for _, o := range outcomes {
-		if o.Status != offboard.Unbound {
+		if o.Status != departure.Unbound {
 			t.Errorf("%s: got %s: %s", o.UID, o.Status, o.Detail)
 		}
 	}
@@ -302,9 +302,9 @@ func TestATokenThatStaysRefusedIsReportedWithItsAge(t *testing.T) {
 	for i := range uids {
 		uids[i] = fmt.Sprintf("E%d", i)
 	}
-	const want = "token of " + shop + " refused (40001); secret wedata/token was last written 3h12m ago, tokens live 2h: look at what refreshes it"
+	const want = "token of " + shop + " refused (40001); secret wedata/token was last written 3h12m ago, tokens live 2h: check what refreshes it"
 	for _, o := range b.Run(t.Context(), leaves(uids...))[0] {
-		if o.Status != offboard.Retry || o.Detail != want || o.Class != wedata.TokenRefused {
+		if o.Status != departure.Retry || o.Detail != want || o.Class != string(wedata.TokenRefused) {
 			t.Fatalf("got %s: %s", o.Status, o.Detail)
 		}
 	}
@@ -322,11 +322,11 @@ func TestARateLimitedMerchantIsLeftAlone(t *testing.T) {
 	outcomes := b.Run(t.Context(), event)[0]
 	attempts := 0
 	for _, o := range outcomes {
-		want := offboard.Unbound
+		want := departure.Unbound
 		if o.Merchant == shop {
-			want = offboard.Retry
+			want = departure.Retry
 			attempts += o.Attempts
-			if o.ErrCode != 45011 || o.Class != wedata.MinuteRate {
+			if o.ErrCode != 45011 || o.Class != string(wedata.MinuteRate) {
 				t.Errorf("got errcode %d, class %s", o.ErrCode, o.Class)
 			}
 		}
@@ -345,7 +345,7 @@ func TestAMerchantWithoutPermissionIsAskedOnce(t *testing.T) {
 		b.wechat.Fail(wedatatest.Fault{Times: -1, Errcode: errcode})
 		outcomes := b.Run(t.Context(), leaves("E1001", "E1002", "E1003"))[0]
 		for _, o := range outcomes {
-			if o.Status != offboard.Failed || o.ErrCode != errcode {
+			if o.Status != departure.Failed || o.ErrCode != errcode {
 				t.Errorf("%d: %s is %s with errcode %d", errcode, o.UID, o.Status, o.ErrCode)
 			}
 		}
@@ -408,13 +408,13 @@ func TestThreeHundredMerchantsAndOneWithoutPermission(t *testing.T) {
 	event := leaves("E1001")
 	event.Merchants = nil
 	outcomes := b.Run(t.Context(), event)[0]
-	if len(outcomes) != 300 || !slices.IsSortedFunc(outcomes, func(a, b offboard.Outcome) int { return strings.Compare(a.Merchant, b.Merchant) }) {
+	if len(outcomes) != 300 || !slices.IsSortedFunc(outcomes, func(a, b departure.Outcome) int { return strings.Compare(a.Merchant, b.Merchant) }) {
 		t.Fatalf("%d outcomes, or not in order", len(outcomes))
 	}
 	for _, o := range outcomes {
-		want := offboard.Unbound
+		want := departure.Unbound
 		if o.Merchant == denied {
-			want = offboard.Failed
+			want = departure.Failed
 		}
 		if o.Status != want {
 			t.Errorf("%s: got %s (%s), want %s", o.Merchant, o.Status, o.Detail, want)
@@ -462,13 +462,13 @@ func TestWhatIsNotForNowIsNotDone(t *testing.T) {
 	for _, tc := range []struct {
 		name  string
 		event departure.Event
-		want  offboard.Status
+		want  departure.Status
 	}{
-		{"a departure in the future", later, offboard.Failed},
-		{"a departure that was taken back", cancelled, offboard.Failed},
-		{"an event that is ignored", departure.Event{Verdict: departure.Ignored, Reason: "a reason"}, offboard.Ignored},
-		{"an event about nobody known here", departure.Event{UIDs: []string{"E1001"}, Verdict: departure.Unknown, Reason: "a reason"}, offboard.Unknown},
-		{"an event that could not be read", departure.Refuse(departure.Meta{}, errors.New("a reason")), offboard.Failed},
+		{"a departure in the future", later, departure.Failed},
+		{"a departure that was taken back", cancelled, departure.Failed},
+		{"an event that is ignored", departure.Event{Status: departure.Ignored, Detail: "a reason"}, departure.Ignored},
+		{"an event about nobody known here", departure.Event{UIDs: []string{"E1001"}, Status: departure.Unknown, Detail: "a reason"}, departure.Unknown},
+		{"an event that could not be read", departure.Refuse(departure.Meta{}, errors.New("a reason")), departure.Failed},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := newBench(t, wedatatest.Options{})
@@ -487,7 +487,7 @@ func TestWhatIsDueIsDone(t *testing.T) {
 	b := newBench(t, wedatatest.Options{})
 	due := leaves("E1001")
 	due.EffectiveAt = now
-	if got := b.Run(t.Context(), due)[0][0]; got.Status != offboard.Unbound {
+	if got := b.Run(t.Context(), due)[0][0]; got.Status != departure.Unbound {
 		t.Errorf("got %s: %s", got.Status, got.Detail)
 	}
 }
@@ -496,11 +496,11 @@ func TestErrorsOfTheTokenHaveTheirStatus(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		err  error
-		want offboard.Status
+		want departure.Status
 	}{
-		{"one that passes", fmt.Errorf("token: %w", passing{}), offboard.Retry},
-		{"one that somebody must mend", errors.New("secret wedata/token: missing"), offboard.Failed},
-		{"no time left", fmt.Errorf("token: %w", context.DeadlineExceeded), offboard.Retry},
+		{"one that passes", fmt.Errorf("token: %w", passing{}), departure.Retry},
+		{"one that somebody must mend", errors.New("secret wedata/token: missing"), departure.Failed},
+		{"no time left", fmt.Errorf("token: %w", context.DeadlineExceeded), departure.Retry},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := newBench(t, wedatatest.Options{})
@@ -526,7 +526,7 @@ func TestWithoutTimeNothingIsSent(t *testing.T) {
 	cancel()
 	got := b.Run(ctx, leaves("E1001", "E1002"))[0]
 	for _, o := range got {
-		if o.Status != offboard.Retry || !strings.HasPrefix(o.Detail, "no time left") {
+		if o.Status != departure.Retry || !strings.HasPrefix(o.Detail, "no time left") {
 			t.Errorf("got %s: %s", o.Status, o.Detail)
 		}
 	}
@@ -541,7 +541,7 @@ func TestAPauseThatOutlivesTheInvocationIsNotBegun(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	got := b.Run(ctx, leaves("E1001"))[0][0]
-	if got.Status != offboard.Retry || ctx.Err() != nil {
+	if got.Status != departure.Retry || ctx.Err() != nil {
 		t.Errorf("got %s, %v", got.Status, ctx.Err())
 	}
 }
@@ -549,7 +549,7 @@ func TestAPauseThatOutlivesTheInvocationIsNotBegun(t *testing.T) {
 func TestADryRunChangesNothing(t *testing.T) {
 	b := newBench(t, wedatatest.Options{})
 	got := b.DryRun(t.Context(), leaves("E1001", "E9999", "E1004"))[0]
-	for i, want := range []offboard.Status{offboard.WouldUnbind, offboard.Unknown, offboard.Unbound} {
+	for i, want := range []departure.Status{departure.WouldUnbind, departure.Unknown, departure.Unbound} {
 		if got[i].Status != want {
 			t.Errorf("%s: got %s, want %s", got[i].UID, got[i].Status, want)
 		}
@@ -559,11 +559,11 @@ func TestADryRunChangesNothing(t *testing.T) {
 	}
 	later := leaves("E1001")
 	later.EffectiveAt = now.Add(time.Hour)
-	if got := b.DryRun(t.Context(), later)[0][0]; got.Status != offboard.Failed {
+	if got := b.DryRun(t.Context(), later)[0][0]; got.Status != departure.Failed {
 		t.Errorf("of the future it foresees %s, and the run itself would be failed", got.Status)
 	}
 	b.wechat.Grant(shop, false)
-	if got := b.DryRun(t.Context(), leaves("E1001"))[0][0]; got.Status != offboard.Failed || got.ErrCode != 48001 {
+	if got := b.DryRun(t.Context(), leaves("E1001"))[0][0]; got.Status != departure.Failed || got.ErrCode != 48001 {
 		t.Errorf("without permission: got %s, %d", got.Status, got.ErrCode)
 	}
 }
@@ -592,9 +592,9 @@ func TestBindingsAreSortedAndWhole(t *testing.T) {
 }
 
 func TestOutcomeJSON(t *testing.T) {
-	whole := offboard.Outcome{
+	whole := departure.Outcome{
 		Departure: departure.Departure{UID: "E1001", Merchant: shop, EffectiveAt: now},
-		Status:    offboard.Failed, Attempts: 1, ErrCode: 48001, RID: "r-1", Detail: "a <reason> & more",
+		Status:    departure.Failed, Attempts: 1, ErrCode: 48001, RID: "r-1", Detail: "a <reason> & more",
 	}
 	for _, tc := range []struct {
 		name string
@@ -606,10 +606,10 @@ func TestOutcomeJSON(t *testing.T) {
 			`{"uid":"E1001","uid_hash":"69050a418734442c","merchant":"wx0123456789abcdef","status":"failed","attempts":1,"errcode":48001,"rid":"r-1","detail":"a <reason> & more","effective_at":"2026-11-23T01:00:00Z"}`,
 		},
 		{
-			"for errors and logs", whole.Masked(),
+			"for errors and logs", departure.Masked(whole),
 			`{"uid":"E***1","uid_hash":"69050a418734442c","merchant":"wx0123456789abcdef","status":"failed","attempts":1,"errcode":48001,"rid":"r-1","detail":"a <reason> & more","effective_at":"2026-11-23T01:00:00Z"}`,
 		},
-		{"empty members are left out", offboard.Outcome{Status: offboard.Ignored}, `{"status":"ignored"}`},
+		{"empty members are left out", departure.Outcome{Status: departure.Ignored}, `{"status":"ignored"}`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got, err := tc.v.MarshalJSON()

@@ -200,3 +200,14 @@ func isName(text string) bool {
 	)
 	return text != "" && len(text) <= longest && strings.Trim(text, letters) == ""
 }
+
+// Decode reads a member into v, and leaves v as it is where the member is missing. It errs where the member does not fit.
+func (o Object) Decode(name string, v any) error {
+	if !o.Has(name) {
+		return nil
+	}
+	if Unmarshal(o[name], v) != nil {
+		return fmt.Errorf("%s: %s that does not fit here", name, Kind(o[name]))
+	}
+	return nil
+}

@@ -1,7 +1,8 @@
-// Package wedata calls WeChat's We分析 (WeData) on a merchant's behalf: it unbinds a user, and lists who is bound.
+// Package wedata is a client of WeChat's We分析 (WeData). It unbinds a user, and lists the bound users, on a merchant's
+// behalf.
 //
-// WeChat answers errors with HTTP 200 and tells them by the errcode in the reply; only a reply that says errcode 0 is a
-// success here. Every other end of a call is an [*Error], which never tells the token nor the uid.
+// WeChat sends its errors with HTTP 200 and an errcode in the reply. A call succeeds only where the reply has errcode
+// 0. Every other result is an [*Error], which holds neither the token nor the uid.
 package wedata
 
 import (
@@ -12,8 +13,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -28,30 +31,30 @@ const (
 	unbindPath = "/wedata/wedata_unbind_user"
 	listPath   = "/wedata/wedata_query_bind_list"
 
-	// An unbinding is answered in a few hundred bytes. The list has no pages and keeps everyone who was ever bound.
+	// In bytes. The reply to an unbinding has a few hundred. The list has no pages, and everyone who was ever bound.
 	unbindLimit = 64 << 10
 	listLimit   = 16 << 20
 )
 
-// Config is what a [Client] is made of. The zero value calls WeChat itself.
+// Config configures a [Client]. The zero value calls WeChat itself.
 type Config struct {
-	// BaseURL is where the API lives, "" meaning [DefaultBaseURL]. A path is allowed, user info, query and fragment are
-	// not; http is for loopback hosts and host.docker.internal alone, since the token travels in the URL.
+	// BaseURL is the API's address; "" means [DefaultBaseURL]. It may have a path, but no user info, query or
+	// fragment. Because the token is in the URL, http is only for loopback hosts and host.docker.internal.
 	BaseURL string
-	// HTTPClient is copied, and never follows a redirect. Nil means a client of its own, which honours HTTPS_PROXY.
+	// HTTPClient is copied, and the copy follows no redirect. Nil means a client that uses HTTPS_PROXY.
 	HTTPClient *http.Client
-	// Timeout bounds one call from dialling to the reply's last byte, 0 meaning [DefaultTimeout].
+	// Timeout bounds one call, from dialling to the reply's last byte. 0 means [DefaultTimeout].
 	Timeout time.Duration
 }
 
-// Client calls We分析. It is safe for concurrent use and keeps its connections open between calls.
+// Client calls We分析. It is safe for concurrent use, and it keeps connections open between calls.
 type Client struct {
 	base    string
 	http    http.Client
 	timeout time.Duration
 }
 
-// New returns a client, or an error that names the member of cfg which cannot be used.
+// New returns a client, or an error that names the member of cfg that cannot be used.
 func New(cfg Config) (*Client, error) {
 	base, err := parseBaseURL(cmp.Or(cfg.BaseURL, DefaultBaseURL))
 	if err != nil {
@@ -66,7 +69,7 @@ func New(cfg Config) (*Client, error) {
 	} else {
 		c.http.Transport = newTransport()
 	}
-	// A redirect would carry the token to wherever it points.
+	// A redirect would send the token to another host.
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c, nil
 }
@@ -81,18 +84,18 @@ func parseBaseURL(s string) (string, error) {
 		return "", errors.New("has user info: leave it out")
 	case strings.ContainsAny(s, "?#"):
 		return "", errors.New("has a query or fragment: leave it out")
-	case u.Scheme != "https" && (u.Scheme != "http" || !local(u.Hostname())):
-		return "", errors.New("must begin with https: http is for loopback hosts and host.docker.internal alone")
+	case u.Scheme != "https" && (u.Scheme != "http" || !isLocal(u.Hostname())):
+		return "", errors.New("must begin with https: http is only for loopback hosts and host.docker.internal")
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
-func local(host string) bool {
+func isLocal(host string) bool {
 	return host == "localhost" || host == "host.docker.internal" || net.ParseIP(host).IsLoopback()
 }
 
-// newTransport speaks HTTP/1.1 alone: Lambda freezes between invocations, and an HTTP/2 connection that died meanwhile
-// would go on taking requests, each to its timeout. An HTTP/1.1 one fails once and is replaced.
+// newTransport uses HTTP/1.1 only. Lambda freezes the process between invocations, and connections die meanwhile. On a
+// dead HTTP/2 connection every call waits until its timeout. A dead HTTP/1.1 connection fails once and is replaced.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
@@ -101,90 +104,96 @@ func newTransport() *http.Transport {
 		TLSHandshakeTimeout: 5 * time.Second,
 		MaxIdleConnsPerHost: 32,
 		IdleConnTimeout:     30 * time.Second,
+		OnProxyConnectResponse: func(_ context.Context, _ *url.URL, _ *http.Request, resp *http.Response) error {
+			if resp.StatusCode != http.StatusOK {
+				return &cause{words: fmt.Sprintf("the proxy refused to connect (HTTP %d)", resp.StatusCode)}
+			}
+			return nil
+		},
 	}
 }
 
-// escapes are the two that JSON asks for in UTF-8 without control characters. encoding/json writes \u escapes for more,
+// escapes are the only two that JSON needs in UTF-8 without control characters. encoding/json also writes \u escapes,
 // which WeChat refuses (47002).
 var escapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 
-// UnbindUser unbinds uid from its WeChat ID and deletes that WeChat ID's We分析 membership; an administrator's membership
-// stays, which the reply does not tell (WeChat docs, weDataUnbindUser). The token is the merchant's
-// authorizer_access_token. To call it again does no harm.
+// UnbindUser unbinds uid from its WeChat ID and deletes that WeChat ID's We分析 membership. The membership of an
+// administrator stays; the reply does not tell (WeChat docs, weDataUnbindUser). The token is the merchant's
+// authorizer_access_token. The call may be repeated.
 //
-// Every error is an [*Error]. An empty token, and a uid that is empty, not UTF-8 or holds control characters, are
-// refused as [BadInput] without a call. WeChat does not document what it replies for a uid that is not bound.
+// Every error is an [*Error]. An empty token, and a uid that is empty, not UTF-8 or has control characters, are
+// refused as [BadInput] without a call. WeChat does not document its reply for a uid that is not bound.
 func (c *Client) UnbindUser(ctx context.Context, token, uid string) error {
-	call := call{op: "unbind user", path: unbindPath, token: token, uid: uid, limit: unbindLimit}
+	op := operation{name: "unbind user", path: unbindPath, token: token, uid: uid, limit: unbindLimit}
 	switch {
 	case uid == "":
-		return call.refuse("the uid is empty")
+		return op.refuse("the uid is empty")
 	case !utf8.ValidString(uid):
-		return call.refuse("the uid is not UTF-8")
+		return op.refuse("the uid is not UTF-8")
 	case strings.ContainsFunc(uid, unicode.IsControl):
-		return call.refuse("the uid holds a control character")
+		return op.refuse("the uid has a control character")
 	}
-	call.body = `{"uid":"` + escapes.Replace(uid) + `"}`
-	_, err := c.post(ctx, call)
+	op.body = `{"uid":"` + escapes.Replace(uid) + `"}`
+	_, err := c.post(ctx, op)
 	return err
 }
 
-// QueryBindList returns everyone who is or was bound to the merchant's We分析, in WeChat's order; there are no pages
-// (WeChat docs, weDataQueryBindList). Every error is an [*Error]; an empty token is refused as [BadInput].
+// QueryBindList returns everyone who is or was bound to the merchant's We分析, in WeChat's order (WeChat docs,
+// weDataQueryBindList). Every error is an [*Error]. An empty token is refused as [BadInput] without a call.
 func (c *Client) QueryBindList(ctx context.Context, token string) ([]Binding, error) {
-	call := call{op: "query bind list", path: listPath, token: token, limit: listLimit}
-	reply, err := c.post(ctx, call)
+	op := operation{name: "query bind list", path: listPath, token: token, limit: listLimit}
+	r, err := c.post(ctx, op)
 	if err != nil {
 		return nil, err
 	}
-	bindings, err := reply.bindings()
+	bindings, err := r.bindings()
 	if err != nil {
-		return nil, &Error{Op: call.op, HTTPStatus: reply.status, Class: Unclear, Err: err}
+		return nil, &Error{Op: op.name, HTTPStatus: r.status, Class: Unclear, Err: err}
 	}
 	return bindings, nil
 }
 
-// call is one request to WeChat, and what its errors must not tell.
-type call struct {
-	op, path   string
+// operation is one request to WeChat. No error may hold its token or uid.
+type operation struct {
+	name, path string
 	token, uid string
 	body       string
 	limit      int // of the reply, in bytes
 }
 
-func (c call) refuse(why string) error {
-	return &Error{Op: c.op, Class: BadInput, Err: errors.New(why)}
+func (o operation) refuse(why string) error {
+	return &Error{Op: o.name, Class: BadInput, Err: errors.New(why)}
 }
 
-// post makes the call and returns the reply, which said errcode 0.
-func (c *Client) post(ctx context.Context, call call) (reply, error) {
-	if strings.TrimSpace(call.token) == "" {
-		return reply{}, call.refuse("the token is empty")
+// post sends the request and returns a reply with errcode 0.
+func (c *Client) post(ctx context.Context, op operation) (reply, error) {
+	if strings.TrimSpace(op.token) == "" {
+		return reply{}, op.refuse("the token is empty")
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	secrets := veil{call.token, call.uid}
+	var answered atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { answered.Store(true) }})
 
-	// A reader of this kind makes net/http send a Content-Length, without which WeChat answers 412.
-	target := c.base + call.path + "?access_token=" + url.QueryEscape(call.token)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(call.body))
+	// For a *strings.Reader net/http sends a Content-Length. Without one WeChat answers 412.
+	target := c.base + op.path + "?access_token=" + url.QueryEscape(op.token)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(op.body))
 	if err != nil {
-		return reply{}, &Error{Op: call.op, Class: Network, Err: secrets.cause(err)}
+		return reply{}, &Error{Op: op.name, Class: Network, Err: newCause(err, false)}
 	}
-	if call.body != "" {
+	if op.body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	// Present but empty, this is not sent, yet lets net/http repeat the call where a kept connection turns out dead.
+	// net/http does not send this header without a value, and repeats the request where a kept connection is dead.
 	req.Header["Idempotency-Key"] = nil
 
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return reply{}, &Error{Op: call.op, Class: Network, Err: secrets.cause(err)}
+		return reply{}, &Error{Op: op.name, Class: Network, Err: newCause(err, answered.Load())}
 	}
 	defer resp.Body.Close()
-	r, fault := readReply(resp, call.limit, secrets)
+	r, fault := op.readReply(resp)
 	if fault != nil {
-		fault.Op = call.op
 		return reply{}, fault
 	}
 	return r, nil

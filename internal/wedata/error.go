@@ -7,47 +7,47 @@ import (
 
 // Error is a call that did not succeed. It holds neither the token, nor the uid, nor the URL.
 type Error struct {
-	// Op is what was asked for: "unbind user" or "query bind list".
+	// Op is the operation: "unbind user" or "query bind list".
 	Op string
-	// HTTPStatus is the reply's status, 0 where there was no reply. WeChat sends its errors with 200.
+	// HTTPStatus is the reply's status, 0 without a reply. WeChat sends its errors with 200.
 	HTTPStatus int
 	// Code is WeChat's errcode, 0 where none was read.
 	Code int
-	// Msg is WeChat's errmsg without the request id: one line of 200 bytes at most, token and uid replaced by ***.
+	// Msg is WeChat's errmsg without the request id: one line of at most 200 bytes, with *** for token and uid.
 	Msg string
-	// RID is WeChat's request id, "" where there was none. WeChat's support asks for it within 7 days.
+	// RID is WeChat's request id, "" where there was none. WeChat's support needs it, within 7 days.
 	RID string
-	// Class is what kind of fault it is, and so what can be done about it.
+	// Class is the kind of fault.
 	Class Class
-	// Err is the cause where WeChat named none: why the call was not made, had no reply, or one that is unclear. It is
-	// never a *url.Error, which would tell the URL and the token in it.
+	// Err is the cause where there is no errcode: why the request was refused here, or had no clear reply. Its text is
+	// this package's own.
 	Err error
 }
 
-// Error tells the operation, what went wrong and what to do.
+// Error returns the operation, what went wrong and what to do.
 func (e *Error) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "wedata: %s: ", e.Op)
+	parts := []string{"wedata", e.Op}
 	if e.HTTPStatus != 0 && (e.Code == 0 || e.HTTPStatus < 200 || e.HTTPStatus > 299) {
-		fmt.Fprintf(&b, "HTTP %d: ", e.HTTPStatus)
+		parts = append(parts, fmt.Sprintf("HTTP %d", e.HTTPStatus))
 	}
 	if e.Class == Network {
-		b.WriteString("no reply: ")
+		parts = append(parts, "no reply")
 	}
 	if e.Code != 0 {
-		b.WriteString(strings.TrimSpace(fmt.Sprintf("%d %s", e.Code, e.Msg)))
-	}
-	if e.RID != "" {
-		fmt.Fprintf(&b, " (rid %s)", e.RID)
+		answer := strings.TrimSpace(fmt.Sprintf("%d %s", e.Code, e.Msg))
+		if e.RID != "" {
+			answer += " (rid " + e.RID + ")"
+		}
+		parts = append(parts, answer)
 	}
 	if e.Err != nil {
-		b.WriteString(e.Err.Error())
+		parts = append(parts, e.Err.Error())
 	}
-	return b.String() + ": " + e.Advice()
+	return strings.Join(append(parts, e.Class.Advice()), ": ")
 }
 
-// Unwrap returns the cause, so that for example errors.Is(err, context.DeadlineExceeded) works.
+// Unwrap returns the cause, so that errors.Is finds context.DeadlineExceeded, syscall.ECONNREFUSED and so on.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Advice returns what to do about it, in one clause.
-func (e *Error) Advice() string { return e.Class.Advice() }
+// Temporary tells whether the same call may succeed later with nobody doing anything.
+func (e *Error) Temporary() bool { return e.Class.row().temporary }

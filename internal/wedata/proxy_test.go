@@ -13,7 +13,7 @@ import (
 	"wedata-unbind/internal/wedata"
 )
 
-// serveProxy returns the address of a proxy that lets nobody through, and what it is asked for.
+// serveProxy returns the address of a proxy that refuses every request, and the requests.
 func serveProxy(t *testing.T) (address string, asked <-chan string) {
 	t.Helper()
 	requests := make(chan string, 1)
@@ -25,8 +25,8 @@ func serveProxy(t *testing.T) (address string, asked <-chan string) {
 	return server.Listener.Addr().String(), requests
 }
 
-// The environment is read once a process, and a proxy for loopback addresses never used: hence a process of its own.
-func TestHTTPSProxyIsHonoured(t *testing.T) {
+// net/http reads HTTPS_PROXY once per process, and not for loopback addresses. So a second process makes the call.
+func TestHTTPSProxyIsUsed(t *testing.T) {
 	if os.Getenv("WEDATA_TEST_CHILD") != "" {
 		client, err := wedata.New(wedata.Config{})
 		if err != nil {
@@ -35,14 +35,15 @@ func TestHTTPSProxyIsHonoured(t *testing.T) {
 		t.Fatal(client.UnbindUser(t.Context(), token, uid))
 	}
 	proxy, asked := serveProxy(t)
-	child := exec.Command(os.Args[0], "-test.run=^TestHTTPSProxyIsHonoured$")
+	child := exec.Command(os.Args[0], "-test.run=^TestHTTPSProxyIsUsed$")
 	child.Env = append(os.Environ(), "WEDATA_TEST_CHILD=1", "NO_PROXY=", "no_proxy=", "HTTPS_PROXY=http://me:hunter2@"+proxy)
 	output, err := child.CombinedOutput()
-	if err == nil || !strings.Contains(string(output), "wedata: unbind user: no reply: Proxy Authentication Required: ") {
+	want := "wedata: unbind user: no reply: the proxy refused to connect (HTTP 407): "
+	if err == nil || !strings.Contains(string(output), want) {
 		t.Errorf("got %v, %s", err, output)
 	}
 	if strings.Contains(string(output), "hunter2") {
-		t.Errorf("the password is told by %s", output)
+		t.Errorf("the password is in %s", output)
 	}
 	select {
 	case got := <-asked:
@@ -54,7 +55,7 @@ func TestHTTPSProxyIsHonoured(t *testing.T) {
 	}
 }
 
-func TestAProxysCredentialsStayHidden(t *testing.T) {
+func TestNoErrorHoldsAProxysPassword(t *testing.T) {
 	proxy, _ := serveProxy(t)
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -63,9 +64,9 @@ func TestAProxysCredentialsStayHidden(t *testing.T) {
 	closed.Close()
 	for name, address := range map[string]string{
 		"refuses":           "http://me:hunter2@" + proxy,
-		"is not there":      "http://me:hunter2@" + closed.Addr().String(),
-		"scheme unheard of": "carrier://me:hunter2@" + closed.Addr().String(),
-		"TLS where none is": "https://me:hunter2@" + proxy,
+		"cannot be reached": "http://me:hunter2@" + closed.Addr().String(),
+		"unknown scheme":    "carrier://me:hunter2@" + closed.Addr().String(),
+		"not a TLS server":  "https://me:hunter2@" + proxy,
 		"no host":           "me:hunter2",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -73,7 +74,8 @@ func TestAProxysCredentialsStayHidden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			client, err := wedata.New(wedata.Config{HTTPClient: &http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(u)}}})
+			transport := &http.Transport{Proxy: http.ProxyURL(u)}
+			client, err := wedata.New(wedata.Config{HTTPClient: &http.Client{Transport: transport}})
 			if err != nil {
 				t.Fatal(err)
 			}

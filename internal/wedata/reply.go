@@ -1,14 +1,13 @@
 package wedata
 
 import (
-	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
-	"strconv"
 	"time"
 )
 
@@ -16,61 +15,44 @@ import (
 type Binding struct {
 	// UID is the person's account in the service provider's system.
 	UID string
-	// Bound tells whether the uid is bound now: who was unbound stays in the list.
+	// Bound tells whether the uid is bound now. Unbound uids stay in the list.
 	Bound bool
-	// Nickname is the one at WeChat, "" for who is not bound.
+	// Nickname is the one at WeChat, "" for an unbound uid.
 	Nickname string
-	// CreateTime and UpdateTime are in UTC, to the second; zero where WeChat tells none.
+	// CreateTime and UpdateTime are in UTC, to the second; zero where WeChat sends none.
 	CreateTime, UpdateTime time.Time
-	// Perm is what the person may see, none for who is not bound.
-	Perm []Permission
+	// Perm has the names of the person's permissions, such as read-only access; none for an unbound uid.
+	Perm []string
 }
 
-// Permission is a set of We分析 permissions, such as read-only access.
-type Permission struct {
-	// ID is 0 where WeChat's is not a whole number.
-	ID         int
-	Name, Desc string
-}
-
-// reply is what WeChat answered: the members of a JSON object. Their names are exact, unlike those of a struct's fields.
+// reply has the members of WeChat's JSON object. It is a map because member names are exact here, and encoding/json
+// ignores case in the names of struct fields.
 type reply struct {
 	status  int
 	members map[string]json.RawMessage
 }
 
-// readReply returns a reply that says errcode 0, or why it does not. It reads one byte more than limit at most, and
-// quotes nothing but errmsg: a proxy's page may well repeat the URL, and thereby the token.
-func readReply(resp *http.Response, limit int, secrets veil) (reply, *Error) {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
-	if err != nil {
-		err = fmt.Errorf("reply cut off after %d bytes: %w", len(body), secrets.cause(err))
-		return reply{}, &Error{HTTPStatus: resp.StatusCode, Class: Unclear, Err: err}
-	}
-	if len(body) > limit {
-		err = fmt.Errorf("reply larger than %d KiB", limit>>10)
-		return reply{}, &Error{HTTPStatus: resp.StatusCode, Class: Unclear, Err: err}
-	}
-	r, fault := parseReply(resp.StatusCode, body, secrets)
-	if fault != nil && fault.Class == Unclear {
-		mediaType, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-		if err != nil {
-			mediaType = "no media type"
-		}
-		fault.Err = fmt.Errorf("%w (%s, %d bytes)", fault.Err, secrets.line(mediaType), len(body))
-	}
-	return r, fault
-}
+var mediaTypes = map[string]string{"application/json": "JSON", "text/html": "HTML", "text/plain": "plain text"}
 
-// parseReply returns either a reply or a fault, never both.
-func parseReply(status int, body []byte, secrets veil) (reply, *Error) {
-	unclear := func(why string) (reply, *Error) {
-		return reply{}, &Error{HTTPStatus: status, Class: Unclear, Err: errors.New(why)}
+// readReply returns either a reply with errcode 0 or a fault, never both. It quotes nothing but errmsg, since the page
+// of a proxy may repeat the URL with the token.
+func (o operation) readReply(resp *http.Response) (reply, *Error) {
+	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(o.limit)+1))
+	unclear := func(format string, args ...any) (reply, *Error) {
+		mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+		args = append(args, cmp.Or(mediaTypes[mediaType], "another media type"), len(body))
+		why := fmt.Errorf(format+" (%s, %d bytes)", args...)
+		return reply{}, &Error{Op: o.name, HTTPStatus: resp.StatusCode, Class: Unclear, Err: why}
 	}
-	var members map[string]json.RawMessage
-	if len(body) == 0 {
+	switch {
+	case err != nil:
+		return unclear("reply cut off: %w", newCause(err, true))
+	case len(body) > o.limit:
+		return unclear("reply larger than %d KiB", o.limit>>10)
+	case len(body) == 0:
 		return unclear("empty reply")
 	}
+	var members map[string]json.RawMessage
 	if json.Unmarshal(body, &members) != nil {
 		return unclear("reply is not a JSON object")
 	}
@@ -78,19 +60,21 @@ func parseReply(status int, body []byte, secrets veil) (reply, *Error) {
 	if json.Unmarshal(members["errcode"], &code) != nil || code == nil {
 		return unclear("reply has no errcode that is a whole number")
 	}
-	switch {
-	case *code != 0:
+	if *code != 0 {
+		fault := &Error{Op: o.name, HTTPStatus: resp.StatusCode, Code: *code, Class: classOf(*code)}
 		var errmsg string
-		_ = json.Unmarshal(members["errmsg"], &errmsg) // whatever it is, errcode is what counts
-		msg, rid := secrets.errmsg(errmsg)
-		return reply{}, &Error{HTTPStatus: status, Code: *code, Msg: msg, RID: rid, Class: classOf(*code)}
-	case status < 200 || status > 299:
-		return unclear("errcode 0 under such a status")
+		_ = json.Unmarshal(members["errmsg"], &errmsg) // the errcode alone decides
+		fault.Msg, fault.RID = redact(errmsg, o.token, o.uid)
+		return reply{}, fault
 	}
-	return reply{status: status, members: members}, nil
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return unclear("errcode 0 with an HTTP status that is no success")
+	}
+	return reply{resp.StatusCode, members}, nil
 }
 
-// bindings reads the member info. A list without a uid or an is_bind somewhere judges nobody, so it is refused whole.
+// bindings reads the member info. It refuses the whole list where an entry has no uid or no is_bind: without that
+// entry somebody who is bound would seem unknown.
 func (r reply) bindings() ([]Binding, error) {
 	info, ok := r.members["info"]
 	if !ok {
@@ -103,10 +87,7 @@ func (r reply) bindings() ([]Binding, error) {
 		CreateTime int64  `json:"create_time"`
 		UpdateTime int64  `json:"update_time"`
 		Perm       []struct {
-			// A string by the documentation, though it looks like a number.
-			ID   json.RawMessage `json:"perm_id"`
-			Name string          `json:"name"`
-			Desc string          `json:"desc"`
+			Name string `json:"name"`
 		} `json:"perm"`
 	}
 	if json.Unmarshal(info, &list) != nil {
@@ -125,8 +106,7 @@ func (r reply) bindings() ([]Binding, error) {
 			UpdateTime: unix(b.UpdateTime),
 		}
 		for _, p := range b.Perm {
-			id, _ := strconv.Atoi(string(bytes.Trim(p.ID, `"`)))
-			bindings[i].Perm = append(bindings[i].Perm, Permission{ID: id, Name: p.Name, Desc: p.Desc})
+			bindings[i].Perm = append(bindings[i].Perm, p.Name)
 		}
 	}
 	return bindings, nil

@@ -1,14 +1,17 @@
 package wedata
 
 import (
+	"bytes"
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"strings"
 	"testing"
 	"unicode/utf8"
 )
 
-// A reply is a success or a fault, never both; a success said errcode 0 in JSON; no fault tells a secret.
+// A reply is a success or a fault, never both. A success has errcode 0 in JSON. No fault holds a secret.
 func FuzzReply(f *testing.F) {
 	const token, uid = "61_secret-T0ken", "E1001@example.com"
 	for _, name := range []string{"testdata/unbind.json", "testdata/bind_list.json"} {
@@ -28,7 +31,8 @@ func FuzzReply(f *testing.F) {
 		f.Add(502, []byte(body))
 	}
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
-		r, fault := parseReply(status, body, veil{token, uid})
+		op := operation{name: "unbind user", token: token, uid: uid, limit: 1 << 20}
+		r, fault := op.readReply(&http.Response{StatusCode: status, Body: io.NopCloser(bytes.NewReader(body))})
 		if (fault == nil) == (r.members == nil) {
 			t.Fatalf("reply %v and fault %v", r, fault)
 		}
@@ -45,7 +49,7 @@ func FuzzReply(f *testing.F) {
 		if strings.Contains(text, token) || strings.Contains(text, uid) || strings.ContainsAny(text, "\r\n") || !utf8.ValidString(text) {
 			t.Fatalf("the error is %q", text)
 		}
-		if len(fault.Msg) > maxText || (fault.Class == Unclear) != (fault.Code == 0) || fault.HTTPStatus != status {
+		if len(fault.Msg) > maxMsg || (fault.Class == Unclear) != (fault.Code == 0) || fault.HTTPStatus != status {
 			t.Fatalf("the fault is %+v", fault)
 		}
 	})

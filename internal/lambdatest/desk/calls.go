@@ -7,25 +7,24 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"time"
 )
 
-// recorder notes all calls of the function, to whichever service, in their order.
+// call is one call of the function as a person reads it.
+type call struct{ service, request, result string }
+
+// recorder keeps the calls to all services in the order in which they came.
 type recorder struct {
 	queues map[string]string // names of queues by URL
-	done   func(*call)       // optional, called after each call
 
 	mu    sync.Mutex
 	calls []*call
+	ended func(call) // optional: is called after each call
 }
 
-// call is one call as a person reads it.
-type call struct{ service, request, result string }
-
-// take returns the calls since it was last called.
+// take returns the calls since take was last called.
 func (c *recorder) take() []call {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -37,6 +36,14 @@ func (c *recorder) take() []call {
 	return out
 }
 
+// stop waits for the call that is being shown. No other is shown after it.
+func (c *recorder) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = nil
+}
+
+// wrap records the calls that h answers.
 func (c *recorder) wrap(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -44,74 +51,63 @@ func (c *recorder) wrap(h http.Handler) http.Handler {
 			return
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		one := &call{result: "no reply"}
-		read := c.describeWeChat
-		if r.Header.Get("X-Amz-Target") != "" {
-			read = c.describeAWS
+		one, result := &call{"WeChat", weChatRequest(r, body), "no reply"}, weChatResult
+		if target, operation, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
+			one, result = &call{"SQS", c.awsRequest(operation, body), "no reply"}, awsResult
+			if target == "secretsmanager" {
+				one.service = "Secrets"
+			}
 		}
-		var result func(status int, reply []byte) string
-		one.service, one.request, result = read(r, body)
 		c.mu.Lock()
 		c.calls = append(c.calls, one)
 		c.mu.Unlock()
 
-		reply := &tee{ResponseWriter: w}
-		defer func() { // also where the stand-in breaks the connection, which is a panic
+		reply := &recordedReply{ResponseWriter: w}
+		defer func() { // also where the stand-in panics to break the connection
 			c.mu.Lock()
 			defer c.mu.Unlock()
 			if reply.status != 0 {
 				one.result = result(reply.status, reply.body.Bytes())
 			}
-			if c.done != nil {
-				c.done(one)
+			if c.ended != nil {
+				c.ended(*one)
 			}
 		}()
 		h.ServeHTTP(reply, r)
 	})
 }
 
-// hush has no further call shown, and waits for the one that is being shown.
-func (c *recorder) hush() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.done = nil
-}
-
-// tee keeps the beginning of what passes through it.
-type tee struct {
+// recordedReply keeps the status and the beginning of the body.
+type recordedReply struct {
 	http.ResponseWriter
 	status int
 	body   bytes.Buffer
 }
 
-func (t *tee) WriteHeader(status int) {
+func (t *recordedReply) WriteHeader(status int) {
 	t.status = status
 	t.ResponseWriter.WriteHeader(status)
 }
 
-func (t *tee) Write(b []byte) (int, error) {
+func (t *recordedReply) Write(b []byte) (int, error) {
 	t.status = cmp.Or(t.status, http.StatusOK)
-	const most = 1 << 20
-	t.body.Write(b[:min(len(b), max(0, most-t.body.Len()))])
+	t.body.Write(b[:min(len(b), max(0, 1<<20-t.body.Len()))])
 	return t.ResponseWriter.Write(b)
 }
 
-// Unwrap lets the stand-in get at the connection.
-func (t *tee) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+// Unwrap lets the stand-in break the connection.
+func (t *recordedReply) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
-func (c *recorder) describeWeChat(r *http.Request, body []byte) (service, request string, _ func(int, []byte) string) {
+func weChatRequest(r *http.Request, body []byte) string {
 	query := r.URL.Query()
 	if query.Has("access_token") {
 		query.Set("access_token", "***")
 	}
-	request = r.Method + " " + r.URL.Path
+	request := r.Method + " " + r.URL.Path
 	if len(query) > 0 {
 		request += "?" + strings.ReplaceAll(query.Encode(), "%2A", "*")
 	}
-	if len(body) > 0 {
-		request += " " + string(body)
-	}
-	return "WeChat", request, weChatResult
+	return strings.TrimSpace(request + " " + string(body))
 }
 
 func weChatResult(status int, body []byte) string {
@@ -141,62 +137,52 @@ func weChatResult(status int, body []byte) string {
 	return text
 }
 
-func (c *recorder) describeAWS(r *http.Request, body []byte) (service, request string, _ func(int, []byte) string) {
-	target, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
-	type message struct {
-		MessageBody       string
-		DelaySeconds      int
-		VisibilityTimeout int
-	}
+func (c *recorder) awsRequest(operation string, body []byte) string {
 	var in struct {
-		SecretID string `json:"SecretId"`
-		QueueURL string `json:"QueueUrl"`
-		message
-		Entries []message
-	}
-	json.Unmarshal(body, &in) // what the stand-in refuses is shown as far as it can be read
-	service = "SQS"
-	if target == "secretsmanager" {
-		service = "Secrets"
-	}
-	words := []string{operation + " " + in.SecretID + cmp.Or(c.queues[in.QueueURL], in.QueueURL)}
-	messages := append(in.Entries, in.message)
-	for _, m := range messages {
-		if m.MessageBody != "" {
-			words = append(words, m.MessageBody)
+		SecretID          string `json:"SecretId"`
+		QueueURL          string `json:"QueueUrl"`
+		VisibilityTimeout time.Duration
+		Entries           []struct {
+			MessageBody  string
+			DelaySeconds time.Duration
 		}
 	}
-	request = strings.Join(words, "\n")
-	if d := slices.MaxFunc(messages, func(a, b message) int { return a.DelaySeconds - b.DelaySeconds }).DelaySeconds; d > 0 {
-		request += fmt.Sprintf(", in %v", time.Duration(d)*time.Second)
+	_ = json.Unmarshal(body, &in) // input that the stand-in refuses is shown as far as it can be read
+	request := operation + " " + in.SecretID + cmp.Or(c.queues[in.QueueURL], in.QueueURL)
+	var delay time.Duration
+	for _, e := range in.Entries {
+		request += "\n" + e.MessageBody
+		delay = max(delay, e.DelaySeconds*time.Second)
 	}
-	if strings.HasPrefix(operation, "ChangeMessageVisibility") {
-		d := slices.MaxFunc(messages, func(a, b message) int { return a.VisibilityTimeout - b.VisibilityTimeout }).VisibilityTimeout
-		request += fmt.Sprintf(" to %v", time.Duration(d)*time.Second)
+	switch {
+	case operation == "ChangeMessageVisibility":
+		request += fmt.Sprintf(" to %v", in.VisibilityTimeout*time.Second)
+	case delay > 0:
+		request += fmt.Sprintf(", in %v", delay)
 	}
-	return service, request, awsResult
+	return request
 }
 
 func awsResult(status int, body []byte) string {
 	var reply struct {
 		Type       string `json:"__type"`
-		Message    string `json:"message"` // encoding/json takes any case
+		Message    string `json:"message"`
 		VersionID  string `json:"VersionId"`
 		Successful []struct{}
 		Failed     []struct{ Code string }
 	}
-	err := json.Unmarshal(body, &reply)
+	_ = json.Unmarshal(body, &reply) // a reply that is not the service's own has none of these
 	switch {
-	case status != http.StatusOK && (err != nil || reply.Type == ""):
-		return fmt.Sprintf("HTTP %d", status)
-	case status != http.StatusOK:
+	case reply.Type != "":
 		return reply.Type + ": " + reply.Message
+	case status != http.StatusOK:
+		return fmt.Sprintf("HTTP %d", status)
 	case len(reply.Failed) > 0:
 		return fmt.Sprintf("%d accepted, %d failed: %s", len(reply.Successful), len(reply.Failed), reply.Failed[0].Code)
 	case len(reply.Successful) > 0:
 		return fmt.Sprintf("%d accepted", len(reply.Successful))
 	case reply.VersionID != "":
-		return "version " + reply.VersionID[:min(8, len(reply.VersionID))]
+		return "version " + reply.VersionID[:8]
 	}
 	return "accepted"
 }

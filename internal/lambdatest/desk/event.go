@@ -5,62 +5,62 @@ import (
 	"encoding/json"
 	"fmt"
 
-	awsevents "github.com/aws/aws-lambda-go/events"
+	"wedata-unbind/internal/events"
 )
 
-// event is what is sent to the function, and what a person should see of it.
+// event is what is sent to the function, and what is shown of it.
 type event struct {
 	from, trigger, payload string
 
-	raw     []byte
-	records []awsevents.SQSMessage // of an SQS event: what is put into the queue
+	raw    []byte
+	bodies []string // of an SQS event: they are put into the queue
 }
 
-// parseEvent errs where the text is not JSON, which Lambda would not take.
-func parseEvent(from string, text []byte) (event, error) {
-	e := event{from: from, trigger: "direct invocation", raw: text}
+// triggerOf returns the trigger's name as the function knows it, "" for an event that cannot invoke the function.
+func triggerOf(raw []byte) string {
+	name, err := events.Trigger(raw)
+	if err != nil {
+		return ""
+	}
+	return name
+}
+
+// newEvent errs where the text is not JSON, which Lambda would not take.
+func newEvent(from string, text []byte) (event, error) {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, text); err != nil {
-		return e, fmt.Errorf("desk: %s is not JSON, as every event of Lambda is: %w", from, err)
+		return event{}, fmt.Errorf("desk: %s is not JSON, as every event of Lambda is: %w", from, err)
 	}
-	e.payload = compact.String()
-	e.look()
-	return e, nil
-}
-
-// look tells the trigger by the shape. What has none of the shapes is a direct invocation.
-func (e *event) look() {
-	var shape struct {
-		DetailType     *string `json:"detail-type"`
+	e := event{from: from, trigger: "direct invocation", payload: compact.String(), raw: text}
+	var in struct {
+		DetailType     string `json:"detail-type"`
 		Detail         json.RawMessage
-		RequestContext *struct {
-			HTTPMethod string
+		RequestContext struct {
 			HTTP       struct{ Method, Path string }
+			HTTPMethod string
 		}
 		Path, Body string
 		Records    []struct {
-			EventSource string // encoding/json takes SQS's eventSource, too
-			SNS         struct{ Message string }
-			Body        string
+			SNS  struct{ Message string }
+			Body string
 		}
 	}
-	if json.Unmarshal(e.raw, &shape) != nil {
-		return
-	}
-	switch {
-	case len(shape.Records) > 0 && shape.Records[0].EventSource == "aws:sns":
-		e.trigger, e.payload = "SNS", shape.Records[0].SNS.Message
-	case len(shape.Records) > 0 && shape.Records[0].EventSource == "aws:sqs":
-		var batch awsevents.SQSEvent
-		if json.Unmarshal(e.raw, &batch) == nil {
-			e.records = batch.Records
+	_ = json.Unmarshal(text, &in) // what does not fit stays empty: the function reports it
+	http := in.RequestContext.HTTP
+	switch trigger := triggerOf(text); {
+	case trigger == "sns" && len(in.Records) > 0:
+		e.trigger, e.payload = "SNS", in.Records[0].SNS.Message
+	case trigger == "sqs" && len(in.Records) > 0:
+		for _, r := range in.Records {
+			e.bodies = append(e.bodies, r.Body)
 		}
-		e.trigger, e.payload = "SQS, "+count(len(shape.Records), "message"), shape.Records[0].Body
-	case shape.DetailType != nil:
-		e.trigger, e.payload = "EventBridge, "+*shape.DetailType, string(shape.Detail)
-	case shape.RequestContext != nil && shape.RequestContext.HTTP.Method != "":
-		e.trigger, e.payload = "HTTP API, "+shape.RequestContext.HTTP.Method+" "+shape.RequestContext.HTTP.Path, shape.Body
-	case shape.RequestContext != nil && shape.RequestContext.HTTPMethod != "":
-		e.trigger, e.payload = "REST API, "+shape.RequestContext.HTTPMethod+" "+shape.Path, shape.Body
+		e.trigger, e.payload = "SQS, "+count(len(e.bodies), "message"), e.bodies[0]
+	case trigger == "eventbridge":
+		e.trigger, e.payload = "EventBridge, "+in.DetailType, string(in.Detail)
+	case trigger == "http" && http.Method != "":
+		e.trigger, e.payload = "HTTP API, "+http.Method+" "+http.Path, in.Body
+	case trigger == "http":
+		e.trigger, e.payload = "REST API, "+in.RequestContext.HTTPMethod+" "+in.Path, in.Body
 	}
+	return e, nil
 }

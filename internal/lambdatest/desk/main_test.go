@@ -19,9 +19,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 )
 
-// The test binary is the function, too: as such it is started with Lambda's own variable.
+// The test binary is the function too. Lambda's own variable tells that it was started as such.
 func TestMain(m *testing.M) {
 	if os.Getenv("AWS_LAMBDA_RUNTIME_API") != "" {
 		lambda.Start(toy)
@@ -30,8 +31,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// toy unbinds uid, in an event of its own or the body of an SQS message. What WeChat refuses goes to the queue; from
-// there, "E1004" goes to the dead-letter queue and all else stays. Without uid it ends in an error.
+// toy unbinds the uid of an event, or of the first SQS message. Where WeChat refuses, the uid goes to the queue; in the
+// queue it stays, but "E1004" goes to the dead-letter queue. Without a uid it ends in an error.
 func toy(ctx context.Context, event json.RawMessage) (any, error) {
 	var in struct {
 		UID     string
@@ -53,7 +54,8 @@ func toy(ctx context.Context, event json.RawMessage) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret, err := secretsmanager.NewFromConfig(config).GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(os.Getenv("WEDATA_SECRET_ID"))})
+	id := &secretsmanager.GetSecretValueInput{SecretId: aws.String(os.Getenv("WEDATA_SECRET_ID"))}
+	secret, err := secretsmanager.NewFromConfig(config).GetSecretValue(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -63,8 +65,9 @@ func toy(ctx context.Context, event json.RawMessage) (any, error) {
 	if err := json.Unmarshal([]byte(*secret.SecretString), &token); err != nil {
 		return nil, err
 	}
-	reply, err := http.Post(os.Getenv("WEDATA_BASE_URL")+"/wedata/wedata_unbind_user?access_token="+token.Value, "application/json",
-		strings.NewReader(`{"uid":"`+in.UID+`"}`))
+	body := `{"uid":"` + in.UID + `"}`
+	reply, err := http.Post(os.Getenv("WEDATA_BASE_URL")+"/wedata/wedata_unbind_user?access_token="+token.Value,
+		"application/json", strings.NewReader(body))
 	var wechat struct{ ErrCode int }
 	if err == nil {
 		defer reply.Body.Close()
@@ -82,22 +85,28 @@ func toy(ctx context.Context, event json.RawMessage) (any, error) {
 		}
 		url = os.Getenv("UNBIND_DEAD_LETTER_QUEUE_URL")
 	}
-	_, err = queue.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String(`{"uid":"` + in.UID + `"}`), DelaySeconds: 120})
+	entries := []types.SendMessageBatchRequestEntry{{Id: aws.String("0"), MessageBody: &body, DelaySeconds: 120}}
+	_, err = queue.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: entries})
 	return "queued", err
 }
 
-func desk(t *testing.T, stdin string, args ...string) (code int, out, errs string) {
+func desk(t *testing.T, event string, args ...string) (code int, out, errs string) {
 	t.Helper()
 	path, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	code = command(t.Context(), append([]string{"-bootstrap", path, "-timeout", "1m"}, args...), strings.NewReader(stdin), &page{w: &stdout}, &stderr)
+	t.Chdir(t.TempDir())
+	if err := os.WriteFile("event.json", []byte(event), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args = append([]string{"-bootstrap", path, "-event", "event.json"}, args...)
+	code = command(t.Context(), args, &page{w: &stdout}, &stderr)
 	return code, stdout.String(), stderr.String()
 }
 
-func TestShow(t *testing.T) {
+func TestSend(t *testing.T) {
 	for name, row := range map[string]struct {
 		event string
 		args  []string
@@ -105,7 +114,7 @@ func TestShow(t *testing.T) {
 		says  []string
 	}{
 		"done at once": {`{"uid":"E1001"}`, nil, 0, []string{
-			"Event  standard input (direct invocation)",
+			"Event  event.json (direct invocation)",
 			`  {"uid":"E1001"}`,
 			`"authorizer_access_token":"***"`,
 			" 1 Secrets GetSecretValue wedata/token → version ",
@@ -113,16 +122,18 @@ func TestShow(t *testing.T) {
 			"unbound   E***, wx, 1 attempt, by toy\n",
 			"\nunbound: E1001 no longer sees the figures of wx0123456789abcdef\n",
 		}},
-		"an administrator": {`{"uid":"E1003"}`, nil, 0, []string{"unbound: E1003 of wx0123456789abcdef, who is an administrator there and stays a member\n"}},
-		"nothing to do":    {`{"uid":"E9"}`, []string{"-secret", "object"}, 0, []string{"the bind list is as it was\n"}},
+		"an administrator": {`{"uid":"E1003"}`, nil, 0, []string{
+			"unbound: E1003 of wx0123456789abcdef, who is an administrator there and stays a member\n",
+		}},
+		"nothing to do": {`{"uid":"E9"}`, nil, 0, []string{"the bind list is as it was\n"}},
 		"done from the queue": {`{"uid":"E1001"}`, []string{"-fault", "-1"}, 0, []string{
 			"→ errcode -1 ",
-			`SQS     SendMessage unbind {"uid":"E1001"}, in 2m0s → accepted`,
+			`SQS     SendMessageBatch unbind {"uid":"E1001"}, in 2m0s → 1 accepted`,
 			"the token is ***",
 			"Queue  1 message to the function (receive 1); on AWS it waits 2m0s first\n",
 			"unbound: E1001 no longer sees",
 		}},
-		"an SQS event comes by the queue": {`{"Records":[{"eventSource":"aws:sqs","body":"{\"uid\":\"E1002\"}"}]}`, []string{"-fault", "html"}, 0, []string{
+		"an SQS event": {`{"Records":[{"eventSource":"aws:sqs","body":"{\"uid\":\"E1002\"}"}]}`, []string{"-fault", "html"}, 0, []string{
 			"(SQS, 1 message)",
 			"→ a reply that is not JSON",
 			"1 message not done, back in the queue",
@@ -138,7 +149,7 @@ func TestShow(t *testing.T) {
 		"no connection": {`{"uid":"E1001"}`, []string{"-fault", "reset"}, 0, []string{"→ no reply"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			code, out, errs := desk(t, row.event, append(row.args, "-event", "-")...)
+			code, out, errs := desk(t, row.event, row.args...)
 			if code != row.code || errs != "" {
 				t.Errorf("exit status %d, want %d; errors %q", code, row.code, errs)
 			}
@@ -178,13 +189,12 @@ func TestWhatCannotBeTriedSaysWhatToDo(t *testing.T) {
 		"an event of another": {[]string{"-event", "other"}, "other is not JSON"},
 		"a fault":             {[]string{"-fault", "slow"}, `"slow" is neither an errcode nor one of`},
 		"a fault's times":     {[]string{"-fault", "48001:0"}, `"0" is no number of times`},
-		"a secret":            {[]string{"-secret", "list"}, "object, index or bare"},
 		"an argument":         {[]string{"events/unbind.json"}, "named by -event"},
 		"a taken address":     {[]string{"serve", "-listen", "256.0.0.1:1"}, "choose another address"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stderr bytes.Buffer
-			code := command(t.Context(), row.args, strings.NewReader(""), &page{w: io.Discard}, &stderr)
+			code := command(t.Context(), row.args, &page{w: io.Discard}, &stderr)
 			if code != 2 || !strings.Contains(stderr.String(), row.says) {
 				t.Errorf("exit status %d, %q; want 2 and %q", code, stderr.String(), row.says)
 			}
@@ -192,24 +202,25 @@ func TestWhatCannotBeTriedSaysWhatToDo(t *testing.T) {
 	}
 	t.Run("help is no fault", func(t *testing.T) {
 		var stderr bytes.Buffer
-		if code := command(t.Context(), []string{"-h"}, nil, &page{w: io.Discard}, &stderr); code != 0 || !strings.Contains(stderr.String(), "-event") {
+		code := command(t.Context(), []string{"-h"}, &page{w: io.Discard}, &stderr)
+		if code != 0 || !strings.Contains(stderr.String(), "-event") {
 			t.Errorf("exit status %d, %q", code, stderr.String())
 		}
 	})
 }
 
-func TestParseEventTellsTheTriggerAndThePayload(t *testing.T) {
+func TestNewEvent(t *testing.T) {
 	for name, row := range map[string]struct{ text, trigger, payload string }{
 		"SNS":         {`{"Records":[{"EventSource":"aws:sns","Sns":{"Message":"m"}}]}`, "SNS", "m"},
 		"SQS":         {`{"Records":[{"eventSource":"aws:sqs","body":"b"},{}]}`, "SQS, 2 messages", "b"},
-		"EventBridge": {`{"detail-type":"Employee Left","detail":{"uid":"E1"}}`, "EventBridge, Employee Left", `{"uid":"E1"}`},
+		"EventBridge": {`{"source":"hr","detail-type":"Employee Left","detail":{"uid":"E1"}}`, "EventBridge, Employee Left", `{"uid":"E1"}`},
 		"HTTP API":    {`{"requestContext":{"http":{"method":"POST","path":"/unbind"}},"body":"b"}`, "HTTP API, POST /unbind", "b"},
-		"REST API":    {`{"requestContext":{"httpMethod":"GET"},"path":"/x","body":null}`, "REST API, GET /x", ""},
+		"REST API":    {`{"requestContext":{"httpMethod":"GET"},"httpMethod":"GET","path":"/x","body":null}`, "REST API, GET /x", ""},
 		"direct":      {`{ "uid": "E1" }`, "direct invocation", `{"uid":"E1"}`},
 		"a list":      {`[1]`, "direct invocation", `[1]`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e, err := parseEvent("f", []byte(row.text))
+			e, err := newEvent("f", []byte(row.text))
 			if err != nil || e.trigger != row.trigger || e.payload != row.payload || string(e.raw) != row.text {
 				t.Errorf("got %+v, %v", e, err)
 			}
@@ -230,7 +241,7 @@ func TestServe(t *testing.T) {
 	defer cancel()
 	written, ended := make(lines), make(chan int, 1)
 	go func() {
-		ended <- command(ctx, []string{"serve", "-listen", "127.0.0.1:0", "-host", "127.0.0.1", "-secret", "bare"}, nil, &page{w: written}, io.Discard)
+		ended <- command(ctx, []string{"serve", "-listen", "127.0.0.1:0"}, &page{w: written}, io.Discard)
 		close(written)
 	}()
 	var all string
@@ -252,6 +263,7 @@ func TestServe(t *testing.T) {
 	if url == "" || url != env.Parameters["AWS_ENDPOINT_URL"] {
 		t.Errorf("environment %v", env.Parameters)
 	}
+	url = strings.Replace(url, "host.docker.internal", "127.0.0.1", 1)
 	go http.Post(url+"/wedata/wedata_query_bind_list?access_token=x", "application/json", nil)
 	until("  1 WeChat  POST /wedata/wedata_query_bind_list?access_token=***")
 	until("→ errcode 40001")

@@ -1,26 +1,22 @@
 package wedatatest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
-// request is a call to the API, its body read.
-type request struct {
-	*http.Request
-	token, body string
-}
-
-// reply is what both calls answer with.
+// reply is the JSON of both calls.
 type reply struct {
 	Errcode int     `json:"errcode"`
 	Errmsg  string  `json:"errmsg"`
 	Info    *[]info `json:"info,omitempty"`
 }
 
-// info is an entry of the bind list. Who is unbound has no nickname, picture or permissions.
+// info is an entry of the bind list. An unbound uid has no nickname, picture or permissions.
 type info struct {
 	UID        string       `json:"uid"`
 	CreateTime int64        `json:"create_time"`
@@ -37,13 +33,13 @@ type permission struct {
 	Desc string `json:"desc"`
 }
 
-// answer carries out a request, if WeChat would.
-func (s *Server) answer(r request) reply {
-	issued, known := s.tokens[r.token]
+// answer carries out a request where WeChat would.
+func (s *Server) answer(r *http.Request, token, body string) reply {
+	issued, known := s.tokens[token]
 	switch {
 	case r.Method != http.MethodPost:
 		return reply{Errcode: 43002}
-	case r.token == "":
+	case token == "":
 		return reply{Errcode: 41001}
 	case !known:
 		return reply{Errcode: 40001}
@@ -57,14 +53,14 @@ func (s *Server) answer(r request) reply {
 	case r.URL.Path == ListPath:
 		return reply{Info: merchant.list()}
 	}
-	uid, errcode := parseUID(r.body)
-	if errcode == 0 && !merchant.unbind(uid, s.now()) {
+	uid, errcode := parseUID(body)
+	if errcode == 0 && !merchant.unbind(uid) {
 		errcode = s.options.NotBound
 	}
 	return reply{Errcode: errcode}
 }
 
-// parseUID returns the uid of an unbinding's body, or the errcode for a body without one.
+// parseUID returns the uid in the body of an unbind call, or an errcode.
 func parseUID(body string) (uid string, errcode int) {
 	var data struct {
 		UID any `json:"uid"`
@@ -83,85 +79,49 @@ func parseUID(body string) (uid string, errcode int) {
 	return uid, 0
 }
 
-// errmsg words an errcode as WeChat does. The rid stands behind a comma in some of its messages and not in others.
+// errmsg returns WeChat's text for an errcode. In half of the messages a comma stands before the rid.
 func (s *Server) errmsg(errcode int) string {
 	if errcode == 0 {
 		return "ok"
 	}
+	text := cmp.Or(errmsgs[errcode], "error")
 	s.replies++
-	comma := ""
 	if s.replies%2 == 0 {
-		comma = ","
+		text += ","
 	}
-	rid := fmt.Sprintf("%08x-%08x-%08x", uint32(s.now().Unix()), s.replies*0x9e3779b1, s.replies)
-	return errmsg(errcode) + comma + " rid: " + rid
+	return fmt.Sprintf("%s rid: %08x-%08x-%08x", text, uint32(time.Now().Unix()), s.replies*0x9e3779b1, s.replies)
 }
 
-func errmsg(errcode int) string {
-	switch errcode {
-	case -1:
-		return "system error"
-	case 40001:
-		return "invalid credential, access_token is invalid or not latest"
-	case 40013:
-		return "invalid appid"
-	case 40014:
-		return "invalid access_token"
-	case 40066:
-		return "invalid url"
-	case 40097:
-		return "invalid args"
-	case 40164:
-		return "invalid ip 203.0.113.7, not in whitelist"
-	case 41001:
-		return "access_token missing"
-	case 42001:
-		return "access_token expired"
-	case 42007:
-		return "access_token and refresh_token exception"
-	case 43002:
-		return "require POST method"
-	case 43003:
-		return "require https"
-	case 44002:
-		return "empty post data"
-	case 45009:
-		return "reach max api daily quota limit"
-	case 45011:
-		return "api minute-quota reach limit, must slower, retry next minute"
-	case 45035:
-		return "access clientip is not registered, not in ip-white-list"
-	case 47001:
-		return "data format error"
-	case 47002:
-		return `data format error, \u escapes are not supported`
-	case 48001:
-		return "api unauthorized"
-	case 48004:
-		return "api forbidden for irregularities"
-	case 50002:
-		return "user limited"
-	case 50004:
-		return "service forbidden"
-	case 61003:
-		return "component is not authorized by this account"
-	case 61004:
-		return "access clientip is not registered"
-	case 61007:
-		return "api is unauthorized to component"
-	case 61014:
-		return "must use component token for component api"
-	case 61015:
-		return "must use authorizer token for this api"
-	case 61016:
-		return "function category of api need be confirmed by component"
-	case 61017:
-		return "function category is not authorized"
-	case 61028:
-		return "function is not authorized by this account"
-	case 9900004:
-		return "invalid parameters"
-	default:
-		return "error"
-	}
+var errmsgs = map[int]string{
+	-1:      "system error",
+	40001:   "invalid credential, access_token is invalid or not latest",
+	40013:   "invalid appid",
+	40014:   "invalid access_token",
+	40066:   "invalid url",
+	40097:   "invalid args",
+	40164:   "invalid ip 203.0.113.7, not in whitelist",
+	41001:   "access_token missing",
+	42001:   "access_token expired",
+	42007:   "access_token and refresh_token exception",
+	43002:   "require POST method",
+	43003:   "require https",
+	44002:   "empty post data",
+	45009:   "reach max api daily quota limit",
+	45011:   "api minute-quota reach limit, must slower, retry next minute",
+	45035:   "access clientip is not registered, not in ip-white-list",
+	47001:   "data format error",
+	47002:   `data format error, \u escapes are not supported`,
+	48001:   "api unauthorized",
+	48004:   "api forbidden for irregularities",
+	50002:   "user limited",
+	50004:   "service forbidden",
+	61003:   "component is not authorized by this account",
+	61004:   "access clientip is not registered",
+	61007:   "api is unauthorized to component",
+	61014:   "must use component token for component api",
+	61015:   "must use authorizer token for this api",
+	61016:   "function category of api need be confirmed by component",
+	61017:   "function category is not authorized",
+	61028:   "function is not authorized by this account",
+	9900004: "invalid parameters",
 }

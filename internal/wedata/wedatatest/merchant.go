@@ -6,63 +6,56 @@ import (
 	"time"
 )
 
-// Binding is a person known to a merchant's We分析.
+// Binding is a person in a merchant's bind list.
 type Binding struct {
-	UID string `json:"uid"`
+	UID string
 	// Bound tells whether the uid is bound to a WeChat ID now.
-	Bound bool `json:"bound"`
-	// Member tells whether that WeChat ID may enter the merchant's We分析. The API does not show it.
-	Member bool `json:"member"`
-	// Administrator is a person whose membership survives the binding.
-	Administrator bool `json:"administrator"`
+	Bound bool
+	// Member tells whether that WeChat ID is a member of the merchant's We分析. The API does not show it.
+	Member bool
+	// Administrator stays a member after the unbinding.
+	Administrator bool
 	// Nickname is the one at WeChat. The API shows it while the uid is bound.
-	Nickname string `json:"nickname"`
+	Nickname string
 	// Created and Updated are when the binding was made and last changed. Zero in [Server.Bind] means now.
-	Created time.Time `json:"created"`
-	Updated time.Time `json:"updated"`
+	Created, Updated time.Time
 }
 
-// Bound returns a person who is bound, and a member.
+// Bound returns a person who is bound and a member.
 func Bound(uid string) Binding {
 	return Binding{UID: uid, Bound: true, Member: true, Nickname: "微信用户"}
 }
 
-// Administrator returns a person who is bound, and stays a member without the binding.
+// Administrator returns a person who is bound, and who stays a member after the unbinding.
 func Administrator(uid string) Binding {
-	b := Bound(uid)
-	b.Administrator = true
-	return b
+	return Binding{UID: uid, Bound: true, Member: true, Administrator: true, Nickname: "微信用户"}
 }
 
-// Unbound returns a person who was bound once, and is listed still.
-func Unbound(uid string) Binding {
-	return Binding{UID: uid}
-}
+// Unbound returns a person who was bound once. The list still has the uid.
+func Unbound(uid string) Binding { return Binding{UID: uid} }
 
-// issued is a token of some time.
-type issued struct {
+// issuedToken is a token that the server has given out.
+type issuedToken struct {
 	merchant string
-	errcode  int // what WeChat says of it, 0 for the merchant's latest
+	errcode  int // the answer to this token, 0 for the merchant's latest
 }
 
-type merchant struct {
+// account is what the server keeps of a merchant.
+type account struct {
 	token    string
 	denied   bool
 	bindings []Binding
-	place    map[string]int // of a uid in bindings
 }
 
-// merchant returns the merchant of that appid, which need not have been heard of before.
-func (s *Server) merchant(appid string) *merchant {
-	m := s.merchants[appid]
-	if m == nil {
-		m = &merchant{place: map[string]int{}}
-		s.merchants[appid] = m
+// merchant returns the account of the merchant with that appid, and makes it where it is new.
+func (s *Server) merchant(appid string) *account {
+	if s.merchants[appid] == nil {
+		s.merchants[appid] = &account{}
 	}
-	return m
+	return s.merchants[appid]
 }
 
-// Rotate gives the merchant a new token and returns it. The one before is no longer the latest (40001).
+// Rotate gives the merchant a new token and returns it. The token before is no longer the latest (40001).
 func (s *Server) Rotate(merchant string) string {
 	token := "61_" + rand.Text() + rand.Text()
 	s.SetToken(merchant, token)
@@ -75,33 +68,31 @@ func (s *Server) SetToken(merchant, token string) {
 	defer s.mu.Unlock()
 	m := s.merchant(merchant)
 	if m.token != "" {
-		s.tokens[m.token] = issued{merchant, 40001}
+		s.tokens[m.token] = issuedToken{merchant, 40001}
 	}
 	m.token = token
-	s.tokens[token] = issued{merchant, 0}
+	s.tokens[token] = issuedToken{merchant, 0}
 }
 
-// Expire ends the life of the merchant's token (42001).
+// Expire lets the merchant's token expire (42001).
 func (s *Server) Expire(merchant string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if token := s.merchant(merchant).token; token != "" {
-		s.tokens[token] = issued{merchant, 42001}
-	}
+	s.tokens[s.merchant(merchant).token] = issuedToken{merchant, 42001}
 }
 
-// Grant tells whether the merchant has granted permission set 18, as it has unless told otherwise (48001).
+// Grant sets whether the merchant has granted permission set 18 (else 48001). At first it has.
 func (s *Server) Grant(merchant string, granted bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.merchant(merchant).denied = !granted
 }
 
-// Bind puts the bindings into the merchant's list, each in the place of one with the same uid.
+// Bind adds the bindings to the merchant's list. Each replaces one with the same uid.
 func (s *Server) Bind(merchant string, bindings ...Binding) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m, now := s.merchant(merchant), s.now()
+	m, now := s.merchant(merchant), time.Now()
 	for _, b := range bindings {
 		if b.Created.IsZero() {
 			b.Created = now
@@ -109,12 +100,11 @@ func (s *Server) Bind(merchant string, bindings ...Binding) {
 		if b.Updated.IsZero() {
 			b.Updated = now
 		}
-		if i, ok := m.place[b.UID]; ok {
-			m.bindings[i] = b
-			continue
+		if old := m.find(b.UID); old != nil {
+			*old = b
+		} else {
+			m.bindings = append(m.bindings, b)
 		}
-		m.place[b.UID] = len(m.bindings)
-		m.bindings = append(m.bindings, b)
 	}
 }
 
@@ -125,19 +115,27 @@ func (s *Server) Bindings(merchant string) []Binding {
 	return slices.Clone(s.merchant(merchant).bindings)
 }
 
-// unbind tells whether the uid was bound. The membership goes with the binding, except an administrator's.
-func (m *merchant) unbind(uid string, now time.Time) bool {
-	i, ok := m.place[uid]
-	if !ok || !m.bindings[i].Bound {
+// find returns the uid's binding, nil where there is none.
+func (m *account) find(uid string) *Binding {
+	i := slices.IndexFunc(m.bindings, func(b Binding) bool { return b.UID == uid })
+	if i < 0 {
+		return nil
+	}
+	return &m.bindings[i]
+}
+
+// unbind returns false where the uid is not bound. An administrator stays a member.
+func (m *account) unbind(uid string) bool {
+	b := m.find(uid)
+	if b == nil || !b.Bound {
 		return false
 	}
-	b := &m.bindings[i]
-	b.Bound, b.Member, b.Updated = false, b.Administrator, now
+	b.Bound, b.Member, b.Updated = false, b.Administrator, time.Now()
 	return true
 }
 
-// list shows the bindings as the API does.
-func (m *merchant) list() *[]info {
+// list returns the bindings as the API shows them.
+func (m *account) list() *[]info {
 	list := make([]info, len(m.bindings))
 	for i, b := range m.bindings {
 		list[i] = info{UID: b.UID, CreateTime: b.Created.Unix(), UpdateTime: b.Updated.Unix()}

@@ -1,8 +1,8 @@
 // Package wedatatest is a stand-in for WeChat's We分析 API, for tests, benchmarks and runs on one's own machine.
 //
-// It keeps merchants, their tokens and their bindings in memory, checks requests as WeChat does, and answers as WeChat
-// documents it: errors with HTTP 200, an errcode and a rid. On demand it fails in every way that is known. What WeChat
-// does not document, its reply for a uid that is not bound, is set by [Options].
+// It keeps merchants, their tokens and their bindings in memory. It checks requests and answers them as WeChat
+// documents it: errors have HTTP 200, an errcode and a rid. [Server.Fail] makes calls go wrong. WeChat does not
+// document its reply for a uid that is not bound, so [Options] sets it.
 package wedatatest
 
 import (
@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 )
 
 // The paths of the two calls.
@@ -22,108 +21,88 @@ const (
 	ListPath   = "/wedata/wedata_query_bind_list"
 )
 
-// Options is how a [Server] behaves.
+// Options configures a [Server].
 type Options struct {
-	// UnbindOnly makes it know nothing but unbind: the bind list's path is not found.
-	UnbindOnly bool `json:"unbind_only"`
-	// NotBound is the errcode for a uid that is not bound. WeChat does not document its own: 0, -1, 40097, 9900004 and
-	// codes nobody has heard of are all possible.
-	NotBound int `json:"not_bound"`
+	// UnbindOnly makes the bind list's path not found.
+	UnbindOnly bool
+	// NotBound is the errcode for a uid that is not bound. WeChat may send 0, -1, 40097, 9900004 or an unknown code.
+	NotBound int
 }
 
-// Server is the stand-in. It is an [http.Handler] and safe for concurrent use. Another process can drive it on the paths
-// that begin with [ControlPrefix].
+// Server is the stand-in. It is an [http.Handler] and safe for concurrent use.
 type Server struct {
-	control http.Handler
-	now     func() time.Time
+	options Options
 
-	mu        sync.Mutex
-	options   Options
-	merchants map[string]*merchant
-	tokens    map[string]issued
+	mu        sync.Mutex // never held while a call waits
+	merchants map[string]*account
+	tokens    map[string]issuedToken
 	faults    []Fault
 	calls     []Call
-	replies   uint32 // so far, which makes each rid unique
+	replies   uint32 // so far; makes each rid unique
 }
 
-// Call is a request to the API as the server saw and answered it.
+// Call is a request to the API and how the server answered it.
 type Call struct {
-	Method string `json:"method"`
-	Path   string `json:"path"`
+	Method, Path string
 	// Query has *** for the token.
-	Query string `json:"query"`
-	// Merchant is whose token it was, the latest or an older one; "" for an unknown token.
-	Merchant string `json:"merchant"`
-	Body     string `json:"body"`
+	Query string
+	// Merchant is the one whose token it was, also where the token is not the latest; "" for an unknown token.
+	Merchant string
+	Body     string
 	// ContentLength is -1 for a chunked body.
-	ContentLength int64 `json:"content_length"`
-	// Status is the reply's HTTP status, 0 where there was none: a reset connection, a client that did not wait.
-	Status int `json:"status"`
+	ContentLength int64
+	// Status is the reply's HTTP status, 0 where there was none: a reset, or a client that did not wait.
+	Status int
 	// Errcode is the reply's, 0 also where it had none.
-	Errcode int `json:"errcode"`
-	// Fault is the kind of reply that took the place of the API's own, "" where none did.
-	Fault Kind `json:"fault,omitempty"`
+	Errcode int
 }
 
 // New returns a server without merchants.
 func New(options Options) *Server {
-	s := &Server{options: options, now: time.Now}
-	s.control = control(s)
+	s := &Server{options: options}
 	s.Reset()
 	return s
 }
 
-// Reset forgets merchants, tokens, faults and calls. The options stay.
+// Reset removes all merchants, tokens, faults and calls. The options stay.
 func (s *Server) Reset() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.merchants, s.tokens = map[string]*merchant{}, map[string]issued{}
+	s.merchants, s.tokens = map[string]*account{}, map[string]issuedToken{}
 	s.faults, s.calls = nil, nil
 }
 
-// SetOptions changes the behaviour from the next call on.
-func (s *Server) SetOptions(options Options) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.options = options
-}
-
-// Calls returns the calls so far, in the order of their ends.
+// Calls returns the calls so far, in the order in which they ended.
 func (s *Server) Calls() []Call {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.calls)
 }
 
-// ServeHTTP answers the two calls of the API and those that drive the server. Any other path is not found.
+// ServeHTTP answers the two calls of the API. Any other path is not found.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.HasPrefix(r.URL.Path, ControlPrefix) {
-		s.control.ServeHTTP(w, r)
-		return
-	}
-	// The whole body first: only then does net/http notice a client that goes away.
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
+	// net/http notices that a client goes away only after the whole body is read.
+	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		page(w, http.StatusRequestEntityTooLarge)
 		return
 	}
 	query := r.URL.Query()
-	req := request{Request: r, token: query.Get("access_token"), body: string(body)}
-	if req.token != "" {
+	token := query.Get("access_token")
+	if token != "" {
 		query.Set("access_token", "***")
 	}
 
 	s.mu.Lock()
-	merchant := s.tokens[req.token].merchant
-	fault := s.fault(req, merchant)
+	merchant := s.tokens[token].merchant
+	fault := s.fault(r, merchant)
 	var answer reply
 	if fault.Done {
-		answer = s.answer(req)
+		answer = s.answer(r, token, string(body))
 	}
 	s.mu.Unlock()
 
 	status := cmp.Or(fault.Status, http.StatusOK)
-	if gone := !fault.wait(r.Context()); gone || fault.Kind == Reset {
+	if gone := fault.Latency > 0 && !fault.wait(r.Context()); gone || fault.Kind == Reset {
 		status = 0
 	}
 
@@ -132,7 +111,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case fault.answers():
 		answer = reply{Errcode: fault.Errcode}
 	case status != 0 && !fault.Done:
-		answer = s.answer(req)
+		answer = s.answer(r, token, string(body))
 	}
 	answer.Errmsg = s.errmsg(answer.Errcode)
 	s.calls = append(s.calls, Call{
@@ -140,11 +119,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		Path:          r.URL.Path,
 		Query:         strings.ReplaceAll(query.Encode(), "%2A", "*"),
 		Merchant:      merchant,
-		Body:          req.body,
+		Body:          string(body),
 		ContentLength: r.ContentLength,
 		Status:        status,
 		Errcode:       answer.Errcode,
-		Fault:         fault.Kind,
 	})
 	s.mu.Unlock()
 
@@ -158,8 +136,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fault returns what goes wrong with a request, if anything.
-func (s *Server) fault(r request, merchant string) Fault {
+// fault returns what goes wrong with a request.
+func (s *Server) fault(r *http.Request, merchant string) Fault {
 	switch {
 	case r.URL.Path != UnbindPath && (r.URL.Path != ListPath || s.options.UnbindOnly):
 		return Fault{Kind: HTML, Status: http.StatusNotFound}
@@ -177,11 +155,11 @@ func (s *Server) fault(r request, merchant string) Fault {
 	return fault
 }
 
-// writeJSON answers as WeChat does, which escapes neither <, > and & nor Chinese.
+// writeJSON leaves <, > and & as they are, as WeChat does.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json; encoding=utf-8")
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(v) // a client that has gone away needs no answer
+	_ = encoder.Encode(v) // the client may have gone away
 }

@@ -1,6 +1,6 @@
-// Package later keeps what cannot be done now: in the queue, whose messages come back to the function, and in its
-// dead-letter queue, which raises an alarm.
-package later
+// Package queue keeps departures that cannot be done now: in the queue, whose messages come back to the function, and in
+// its dead-letter queue, which raises an alarm.
+package queue
 
 import (
 	"context"
@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -17,9 +17,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 	"github.com/aws/smithy-go"
+	"golang.org/x/sync/errgroup"
 )
 
-// SQS is the part of [sqs.Client] that is used.
+// SQS is the part of [sqs.Client] that is called.
 type SQS interface {
 	SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
 	ChangeMessageVisibility(context.Context, *sqs.ChangeMessageVisibilityInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityOutput, error)
@@ -28,20 +29,20 @@ type SQS interface {
 // Message is one message to send.
 type Message struct {
 	Body []byte
-	// Delay is how long it stays invisible: SQS allows 15 minutes, a longer one is cut to that.
+	// Delay is how long it stays hidden. SQS allows 15 minutes; more is cut to that.
 	Delay time.Duration
 	// Attributes are message attributes of type String; empty ones are left out, as SQS refuses them.
 	Attributes map[string]string
 }
 
-// Limits of SendMessageBatch (Amazon SQS API Reference): entries a call, and bytes of all its messages together. Amazon
-// raised the latter from 256 KiB to 1 MiB; the smaller one holds in every region, and an event is far smaller.
+// The limits of SendMessageBatch (Amazon SQS API Reference): entries of a call, and bytes of all its messages together.
+// Amazon raised the bytes from 256 KiB to 1 MiB; the smaller limit holds in every region.
 const (
 	maxEntries = 10
 	maxBytes   = 256 << 10
 	maxDelay   = 15 * time.Minute
 
-	// maxAtOnce is how many calls are under way at once: 5,000 messages take a second or so, and SQS does not mind.
+	// maxAtOnce is how many calls run at once.
 	maxAtOnce = 16
 )
 
@@ -51,29 +52,23 @@ type Queue struct {
 	url, deadLetter string
 }
 
-// NewQueue returns the queue with these URLs. What an empty URL is needed for is an error when it is needed.
-func NewQueue(client SQS, url, deadLetterURL string) *Queue {
+// New returns the queue with these URLs. An empty URL is an error only when the queue is needed.
+func New(client SQS, url, deadLetterURL string) *Queue {
 	return &Queue{client, url, deadLetterURL}
 }
 
-// Send puts messages into the queue. The result has one error for each message, nil where the queue has it.
+// Send sends messages to the queue. It returns one error for each message, nil where the queue has it.
 func (q *Queue) Send(ctx context.Context, messages []Message) []error {
-	if q.url == "" {
-		return repeat(errors.New("queue: there is none: set UNBIND_QUEUE_URL"), len(messages))
-	}
-	return q.send(ctx, "queue", q.url, messages)
+	return q.send(ctx, destination{"queue", "UNBIND_QUEUE_URL", q.url}, messages)
 }
 
-// Bury puts messages into the dead-letter queue, with one error for each like Send.
-func (q *Queue) Bury(ctx context.Context, messages []Message) []error {
-	if q.deadLetter == "" {
-		return repeat(errors.New("dead-letter queue: there is none: set UNBIND_DEAD_LETTER_QUEUE_URL"), len(messages))
-	}
-	return q.send(ctx, "dead-letter queue", q.deadLetter, messages)
+// SendToDeadLetterQueue sends messages to the dead-letter queue, with one error for each like Send.
+func (q *Queue) SendToDeadLetterQueue(ctx context.Context, messages []Message) []error {
+	return q.send(ctx, destination{"dead-letter queue", "UNBIND_DEAD_LETTER_QUEUE_URL", q.deadLetter}, messages)
 }
 
-// Postpone hides a received message for a while, counted from now; a wait that SQS does not allow is cut.
-func (q *Queue) Postpone(ctx context.Context, receiptHandle string, wait time.Duration) error {
+// Hide hides a received message for a while, counted from now. A wait that SQS does not allow is cut.
+func (q *Queue) Hide(ctx context.Context, receiptHandle string, wait time.Duration) error {
 	if q.url == "" {
 		return errors.New("queue: there is none: set UNBIND_QUEUE_URL")
 	}
@@ -88,50 +83,46 @@ func (q *Queue) Postpone(ctx context.Context, receiptHandle string, wait time.Du
 	return nil
 }
 
-// send sends messages in batches, some at once. After one batch that the queue did not take at all, the rest is not tried:
-// an invocation's time must not be spent on a queue that is not there.
-func (q *Queue) send(ctx context.Context, name, url string, messages []Message) []error {
-	var (
-		errs  = make([]error, len(messages))
-		slots = make(chan struct{}, maxAtOnce)
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		down  error
-	)
+// destination is one of the two queues.
+type destination struct{ name, variable, url string }
+
+// send sends messages in batches, some at once. After a batch of which the queue took nothing, the rest is not tried: the
+// invocation's time is limited.
+func (q *Queue) send(ctx context.Context, to destination, messages []Message) []error {
+	errs := make([]error, len(messages))
+	if to.url == "" {
+		return fill(errs, fmt.Errorf("%s: there is none: set %s", to.name, to.variable))
+	}
+	var down atomic.Pointer[error]
+	var group errgroup.Group
+	group.SetLimit(maxAtOnce)
 	for from := 0; from < len(messages); {
 		entries := batch(messages[from:])
 		part := errs[from : from+len(entries)]
 		from += len(entries)
-		slots <- struct{}{}
-		wg.Go(func() {
-			defer func() { <-slots }()
-			mu.Lock()
-			err := down
-			mu.Unlock()
-			if err == nil {
-				err = q.sendBatch(ctx, name, url, entries, part)
+		group.Go(func() error {
+			if err := down.Load(); err != nil {
+				fill(part, *err)
+			} else if err := q.sendBatch(ctx, to, entries, part); err != nil {
+				down.Store(&err)
+				fill(part, err)
 			}
-			if err != nil {
-				copy(part, repeat(err, len(part)))
-				mu.Lock()
-				down = err
-				mu.Unlock()
-			}
+			return nil
 		})
 	}
-	wg.Wait()
+	_ = group.Wait() // the errors are in errs
 	return errs
 }
 
-// sendBatch errs where the call fails. Success of the call is not success of its entries: each has its place in errs.
-func (q *Queue) sendBatch(ctx context.Context, name, url string, entries []types.SendMessageBatchRequestEntry, errs []error) error {
-	out, err := q.sqs.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &url, Entries: entries})
+// sendBatch errs where the call fails. A call that succeeds may still refuse entries: their errors go to errs.
+func (q *Queue) sendBatch(ctx context.Context, to destination, entries []types.SendMessageBatchRequestEntry, errs []error) error {
+	out, err := q.sqs.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &to.url, Entries: entries})
 	if err != nil {
-		return fmt.Errorf("%s: send: %w", name, short(err))
+		return fmt.Errorf("%s: send: %w", to.name, short(err))
 	}
 	for _, failed := range out.Failed {
 		if i, err := strconv.Atoi(aws.ToString(failed.Id)); err == nil && i >= 0 && i < len(errs) {
-			errs[i] = fmt.Errorf("%s: send: %s", name, aws.ToString(failed.Code))
+			errs[i] = fmt.Errorf("%s: send: %s", to.name, aws.ToString(failed.Code))
 		}
 	}
 	return nil
@@ -177,7 +168,7 @@ func (m Message) entry(id string) types.SendMessageBatchRequestEntry {
 	return entry
 }
 
-// clean leaves out what SQS takes in no message (Amazon SQS API Reference, SendMessage): a stranger's id must not keep a
+// clean removes the characters that SQS refuses (Amazon SQS API Reference, SendMessage): the id of a sender must not keep a
 // message from being sent.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
@@ -188,7 +179,7 @@ func clean(s string) string {
 	}, s)
 }
 
-// short names an AWS error by its code where it has one, since the SDK's own text is a paragraph.
+// short names an AWS error by its code if it has one. The SDK's own text is long.
 func short(err error) error {
 	var api smithy.APIError
 	switch {
@@ -202,8 +193,7 @@ func short(err error) error {
 	return fmt.Errorf("%s: it may work later", api.ErrorCode())
 }
 
-func repeat(err error, n int) []error {
-	errs := make([]error, n)
+func fill(errs []error, err error) []error {
 	for i := range errs {
 		errs[i] = err
 	}

@@ -1,4 +1,4 @@
-package later_test
+package queue_test
 
 import (
 	"context"

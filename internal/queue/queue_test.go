@@ -1,4 +1,4 @@
-package later_test
+package queue_test
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"wedata-unbind/internal/lambdatest"
-	"wedata-unbind/internal/later"
+	"wedata-unbind/internal/queue"
 	"wedata-unbind/internal/wedata"
 )
 
 // bench is a Queue over a stand-in for SQS.
 type bench struct {
-	*later.Queue
+	*queue.Queue
 	sqs         *lambdatest.SQS
 	queue, dead *lambdatest.Queue
 }
@@ -39,15 +39,15 @@ func newBench(t *testing.T) bench {
 		Credentials:      credentials.NewStaticCredentialsProvider("id", "secret", ""),
 		RetryMaxAttempts: 1,
 	})
-	b.Queue = later.NewQueue(client, b.queue.URL, b.dead.URL)
+	b.Queue = queue.New(client, b.queue.URL, b.dead.URL)
 	return b
 }
 
 func TestSendKeepsEveryMessage(t *testing.T) {
 	b := newBench(t)
-	messages := make([]later.Message, 23)
+	messages := make([]queue.Message, 23)
 	for i := range messages {
-		messages[i] = later.Message{Body: fmt.Appendf(nil, "message %d", i)}
+		messages[i] = queue.Message{Body: fmt.Appendf(nil, "message %d", i)}
 	}
 	messages[3].Delay = 90 * time.Second
 	messages[4].Delay = 3 * time.Hour
@@ -73,7 +73,7 @@ func TestSendKeepsEveryMessage(t *testing.T) {
 func TestSendKeepsWithinTheSizeOfABatch(t *testing.T) {
 	b := newBench(t)
 	b.queue = b.sqs.Create("queue", lambdatest.QueueConfig{MaxBytes: 256 << 10}) // as older queues are; a batch is no larger either
-	messages := make([]later.Message, 4)
+	messages := make([]queue.Message, 4)
 	for i := range messages {
 		messages[i].Body = []byte(strings.Repeat("x", 200<<10))
 	}
@@ -90,7 +90,7 @@ func TestSendKeepsWithinTheSizeOfABatch(t *testing.T) {
 // A batch can be accepted with some of its entries refused: those must not be taken for sent.
 func TestSendTellsWhichMessagesWereRefused(t *testing.T) {
 	b := newBench(t)
-	messages := make([]later.Message, 12)
+	messages := make([]queue.Message, 12)
 	for i := range messages {
 		messages[i].Body = fmt.Appendf(nil, "message %02d.", i)
 	}
@@ -125,12 +125,12 @@ func TestAQueueThatIsNotReachedIsAnErrorOfEachMessage(t *testing.T) {
 			b := newBench(t)
 			tc.fault.Times = -1
 			b.sqs.Fail(tc.fault)
-			for _, err := range b.Send(t.Context(), make([]later.Message, 3)) {
+			for _, err := range b.Send(t.Context(), make([]queue.Message, 3)) {
 				if err == nil || !strings.HasPrefix(err.Error(), tc.want) {
 					t.Errorf("got %v, want %s", err, tc.want)
 				}
 			}
-			if err := b.Postpone(t.Context(), "receipt", time.Minute); err == nil || !strings.HasPrefix(err.Error(), "queue: change message visibility: ") {
+			if err := b.Hide(t.Context(), "receipt", time.Minute); err == nil || !strings.HasPrefix(err.Error(), "queue: change message visibility: ") {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -141,7 +141,7 @@ func TestAQueueThatIsNotReachedIsAnErrorOfEachMessage(t *testing.T) {
 func TestAfterABatchThatIsNotTakenAtAllTheRestIsNotTried(t *testing.T) {
 	b := newBench(t)
 	b.sqs.Fail(lambdatest.Fault{Times: 16, Code: "AccessDenied", Status: 403}) // for all that may be under way
-	errs := b.Send(t.Context(), slices.Repeat([]later.Message{{Body: []byte("body")}}, 500))
+	errs := b.Send(t.Context(), slices.Repeat([]queue.Message{{Body: []byte("body")}}, 500))
 	for i, err := range errs {
 		if err == nil {
 			t.Fatalf("message %d was sent", i)
@@ -151,7 +151,7 @@ func TestAfterABatchThatIsNotTakenAtAllTheRestIsNotTried(t *testing.T) {
 
 func TestWhatSQSTakesInNoMessageIsLeftOut(t *testing.T) {
 	b := newBench(t)
-	errs := b.Bury(t.Context(), []later.Message{{Body: []byte("bo\ufffedy"), Attributes: map[string]string{"event_id": "a\x01b\ufffe", "source": "\x00"}}})
+	errs := b.SendToDeadLetterQueue(t.Context(), []queue.Message{{Body: []byte("bo\ufffedy"), Attributes: map[string]string{"event_id": "a\x01b\ufffe", "source": "\x00"}}})
 	if got := b.dead.Messages(); errs[0] != nil || len(got) != 1 || len(got[0].Attributes) != 1 || got[0].Attributes["event_id"].StringValue != "ab" || got[0].Body != "body" {
 		t.Errorf("got %+v, %v", got, errs)
 	}
@@ -159,7 +159,7 @@ func TestWhatSQSTakesInNoMessageIsLeftOut(t *testing.T) {
 
 func TestBuryTellsTheReason(t *testing.T) {
 	b := newBench(t)
-	errs := b.Bury(t.Context(), []later.Message{{Body: []byte("body"), Attributes: map[string]string{"reason": "没有权限", "rid": ""}}})
+	errs := b.SendToDeadLetterQueue(t.Context(), []queue.Message{{Body: []byte("body"), Attributes: map[string]string{"reason": "没有权限", "rid": ""}}})
 	if len(errs) != 1 || errs[0] != nil {
 		t.Fatal(errs)
 	}
@@ -170,17 +170,17 @@ func TestBuryTellsTheReason(t *testing.T) {
 }
 
 func TestWhatIsNotSetIsAnErrorWhenItIsNeeded(t *testing.T) {
-	none := later.NewQueue(nil, "", "")
-	if errs := none.Send(context.Background(), make([]later.Message, 2)); len(errs) != 2 || errs[0] == nil || !strings.Contains(errs[1].Error(), "set UNBIND_QUEUE_URL") {
+	none := queue.New(nil, "", "")
+	if errs := none.Send(context.Background(), make([]queue.Message, 2)); len(errs) != 2 || errs[0] == nil || !strings.Contains(errs[1].Error(), "set UNBIND_QUEUE_URL") {
 		t.Errorf("send: %v", errs)
 	}
-	if errs := none.Bury(context.Background(), make([]later.Message, 1)); len(errs) != 1 || errs[0] == nil || !strings.Contains(errs[0].Error(), "set UNBIND_DEAD_LETTER_QUEUE_URL") {
+	if errs := none.SendToDeadLetterQueue(context.Background(), make([]queue.Message, 1)); len(errs) != 1 || errs[0] == nil || !strings.Contains(errs[0].Error(), "set UNBIND_DEAD_LETTER_QUEUE_URL") {
 		t.Errorf("bury: %v", errs)
 	}
-	if err := none.Postpone(context.Background(), "receipt", 0); err == nil {
+	if err := none.Hide(context.Background(), "receipt", 0); err == nil {
 		t.Error("postponed nowhere")
 	}
-	if errs := none.Bury(context.Background(), nil); len(errs) != 0 {
+	if errs := none.SendToDeadLetterQueue(context.Background(), nil); len(errs) != 0 {
 		t.Errorf("nothing to bury: %v", errs)
 	}
 }
@@ -189,7 +189,7 @@ func TestPostponeHidesTheMessage(t *testing.T) {
 	b := newBench(t)
 	b.queue.Send("body", nil)
 	_, err := b.queue.Deliver(t.Context(), invoker(func(receipt string) {
-		if err := b.Postpone(t.Context(), receipt, 10*time.Minute); err != nil {
+		if err := b.Hide(t.Context(), receipt, 10*time.Minute); err != nil {
 			t.Error(err)
 		}
 	}), 1)
@@ -227,7 +227,7 @@ func TestWait(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			seen := map[time.Duration]bool{}
 			for range 1000 {
-				got := later.Wait(tc.class, tc.received, tc.now)
+				got := queue.Wait(string(tc.class), tc.received, tc.now)
 				if got < tc.min || got > tc.max {
 					t.Fatalf("waits %v, want %v to %v", got, tc.min, tc.max)
 				}
@@ -243,7 +243,7 @@ func TestWait(t *testing.T) {
 func TestDelay(t *testing.T) {
 	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 	for class, want := range map[wedata.Class]time.Duration{wedata.Busy: 0, wedata.Network: 0, wedata.PermissionMissing: 0, wedata.MinuteRate: time.Minute, wedata.DailyQuota: 6 * time.Hour} {
-		if got := later.Delay(class, now); got < want || got > want*3/2 {
+		if got := queue.Delay(string(class), now); got < want || got > want*3/2 {
 			t.Errorf("%s waits %v, want %v", class, got, want)
 		}
 	}

@@ -1,0 +1,76 @@
+package events
+
+import (
+	"context"
+	"errors"
+
+	"wedata-unbind/internal/strictjson"
+)
+
+// actions is the table of actions: what a person may ask for by {"action":"NAME"}, with an optional merchant or a list.
+func actions() map[string]func(*Handler, context.Context, []string) (any, error) {
+	return map[string]func(*Handler, context.Context, []string) (any, error){
+		"list": (*Handler).list,
+	}
+}
+
+// action carries an action out and returns its reply.
+func (h *Handler) action(ctx context.Context, payload strictjson.Object) ([]byte, error) {
+	name, _ := strictjson.Text(payload["action"])
+	do := actions()[name]
+	if do == nil {
+		err := errors.New(`action: not one that is known; {"action":"list"} tells who is bound`)
+		return h.unreadable(ctx, triggerDirect, err)
+	}
+	if err := payload.Only("action", "merchant"); err != nil {
+		return h.unreadable(ctx, triggerDirect, err)
+	}
+	merchants, err := payload.Strings("merchant")
+	if err != nil {
+		return h.unreadable(ctx, triggerDirect, err)
+	}
+	ctx, cancel := reserve(ctx, queueTime)
+	defer cancel()
+	reply, err := do(h, ctx, merchants)
+	if err != nil {
+		h.cfg.Log.ErrorContext(ctx, name, "reason", err.Error())
+		return nil, &UnbindError{Cause: err}
+	}
+	return strictjson.Marshal(reply)
+}
+
+// binding is a row of {"action":"list"}, in WeChat's own words: is_bind is 1 or 0, times are Unix seconds.
+type binding struct {
+	Merchant   string   `json:"merchant,omitzero"`
+	UID        string   `json:"uid"`
+	IsBind     int      `json:"is_bind"`
+	Nickname   string   `json:"nickname,omitzero"`
+	CreateTime int64    `json:"create_time,omitzero"`
+	UpdateTime int64    `json:"update_time,omitzero"`
+	Perm       []string `json:"perm,omitzero"`
+}
+
+// list returns who is bound.
+func (h *Handler) list(ctx context.Context, merchants []string) (any, error) {
+	found, err := h.cfg.Offboard.Bindings(ctx, merchants)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]binding, len(found))
+	for i, b := range found {
+		rows[i] = binding{Merchant: b.Merchant, UID: b.UID, Nickname: b.Nickname}
+		if b.Bound {
+			rows[i].IsBind = 1
+		}
+		if !b.CreateTime.IsZero() {
+			rows[i].CreateTime = b.CreateTime.Unix()
+		}
+		if !b.UpdateTime.IsZero() {
+			rows[i].UpdateTime = b.UpdateTime.Unix()
+		}
+		for _, p := range b.Perm {
+			rows[i].Perm = append(rows[i].Perm, p)
+		}
+	}
+	return map[string]any{"bindings": rows}, nil
+}

@@ -1,0 +1,123 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	awsevents "github.com/aws/aws-lambda-go/events"
+
+	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/strictjson"
+)
+
+// trigger is one way in. Its name stands in the log.
+type trigger struct {
+	name string
+	// is reports whether the event came this way. It looks at the structure alone.
+	is func(event) bool
+	// read reads the departures of an event that may lie in the queue. It is nil for an event that may not.
+	read func(*Handler, context.Context, event, departure.Meta) ([]departure.Event, error)
+	// reply carries out an event of Lambda's and returns the reply. It is nil for an event that cannot invoke the function.
+	reply func(*Handler, context.Context, event) ([]byte, error)
+}
+
+// triggers returns the table of triggers. The first row that fits an event counts.
+func triggers() []trigger {
+	return []trigger{
+		{triggerSNS, isSNS, (*Handler).readSNS, (*Handler).sns},
+		{triggerSQS, isSQS, nil, (*Handler).sqs},
+		{triggerHTTP, isHTTP, nil, (*Handler).http},
+		{"Lambda destination record", isDestination, (*Handler).readDestination, nil},
+		{triggerEventBridge, isEventBridge, (*Handler).readEventBridge, (*Handler).eventBridge},
+		{"SNS envelope", isEnvelope, (*Handler).readEnvelope, nil},
+		{triggerDirect, isDirect, (*Handler).readPayload, (*Handler).direct},
+	}
+}
+
+// triggerUnknown is the name for an event of no trigger.
+const triggerUnknown = "unknown"
+
+// Trigger returns the name of the trigger by which Lambda got the event: "sns", "sqs", "http", "eventbridge" or "direct". It
+// errs where the event is no JSON object or cannot invoke the function, and says what the event is.
+func Trigger(payload []byte) (string, error) {
+	e, err := readEvent(payload)
+	if err != nil {
+		return "", err
+	}
+	t, err := triggerOf(e)
+	if err == nil && t.reply == nil {
+		err = t.refuse()
+	}
+	return t.name, err
+}
+
+// triggerOf finds the row of the event. It errs where there is none.
+func triggerOf(e event) (trigger, error) {
+	rows := triggers()
+	if i := slices.IndexFunc(rows, func(t trigger) bool { return t.is(e) }); i >= 0 {
+		return rows[i], nil
+	}
+	return trigger{name: triggerUnknown}, refuse(e.describe())
+}
+
+func (t trigger) refuse() error { return refuse("an event of the kind " + t.name) }
+
+func refuse(what string) error {
+	return fmt.Errorf(`%s is not carried out here; a departure looks like {"uid":"E1001"}`, what)
+}
+
+// event is an event of Lambda's. Its members are read once; those that tell the triggers apart are decoded.
+type event struct {
+	strictjson.Object
+	records []record
+	// context is requestContext, nil where there is none or where it is no object.
+	context strictjson.Object
+}
+
+// record is a record of SNS or SQS: they spell the name of their service differently.
+type record struct {
+	SNSSource string              `json:"EventSource"`
+	SNS       awsevents.SNSEntity `json:"Sns"`
+	awsevents.SQSMessage
+}
+
+func readEvent(payload []byte) (event, error) {
+	members, err := strictjson.ParseObject(payload)
+	if err != nil {
+		return event{}, fmt.Errorf("event: %w", err)
+	}
+	e := event{Object: members}
+	if e.Has("Records") {
+		_ = strictjson.Unmarshal(e.Object["Records"], &e.records) // records that do not fit belong to no trigger
+	}
+	if e.Has("requestContext") {
+		e.context, _ = strictjson.ParseObject(e.Object["requestContext"]) // nor does another context
+	}
+	return e, nil
+}
+
+// hasRecordsOf looks at the first record: Lambda never mixes services.
+func (e event) hasRecordsOf(service string) bool {
+	return len(e.records) > 0 && service == e.records[0].service()
+}
+
+func (r record) service() string { return r.SNSSource + r.EventSource }
+
+// describe says what an event of no trigger is.
+func (e event) describe() string {
+	switch {
+	case len(e.records) > 0:
+		return "an event with Records of " + departure.Quote(e.records[0].service())
+	case e.Has("Records"):
+		return "an event with empty or unreadable Records"
+	case e.context == nil:
+		return "an event with an unreadable requestContext"
+	case e.context.Has("elb"):
+		return "a load balancer's request (requestContext.elb)"
+	}
+	names := strings.Join(slices.Sorted(maps.Keys(e.context)), ", ")
+	return "an event with a requestContext of " + departure.Quote(names)
+}

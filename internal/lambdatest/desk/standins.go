@@ -1,0 +1,122 @@
+package main
+
+import (
+	_ "embed"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"wedata-unbind/internal/lambdatest"
+	"wedata-unbind/internal/wedata/wedatatest"
+)
+
+// sources are the senders of events by HTTP. Their keys are for the desk alone.
+//
+//go:embed sources.json
+var sources string
+
+const (
+	secretID  = "wedata/token"
+	sourcesID = "wedata/sources"
+	merchant  = "wx0123456789abcdef"
+
+	// As in the template.
+	queueName   = "unbind"
+	maxReceives = 12
+)
+
+// faults are those of WeChat's next calls, as the flag -fault gives them.
+type faults []wedatatest.Fault
+
+// newFlags returns the flags that both modes have.
+func newFlags(name string, stderr io.Writer) (*flag.FlagSet, *faults) {
+	flags, list := flag.NewFlagSet(name, flag.ContinueOnError), new(faults)
+	flags.SetOutput(stderr)
+	flags.Func("fault", "let WeChat's next calls fail, as `WHAT[:TIMES]`; WHAT is an errcode or html, empty,\n"+
+		"truncated, oversized, no_errcode, reset; TIMES a number or always; can be given several times", list.add)
+	return flags, list
+}
+
+func (f *faults) add(text string) error {
+	what, times, _ := strings.Cut(text, ":")
+	fault := wedatatest.Fault{Times: 1}
+	if code, err := strconv.Atoi(what); err == nil {
+		fault.Errcode = code
+	} else {
+		fault.Kind = wedatatest.Kind(what)
+		known := []wedatatest.Kind{
+			wedatatest.HTML, wedatatest.Empty, wedatatest.Truncated,
+			wedatatest.Oversized, wedatatest.NoErrcode, wedatatest.Reset,
+		}
+		if !slices.Contains(known, fault.Kind) {
+			return fmt.Errorf("%q is neither an errcode nor one of %q", what, known)
+		}
+	}
+	switch n, err := strconv.Atoi(times); {
+	case times == "always":
+		fault.Times = -1
+	case times != "" && (err != nil || n < 1):
+		return fmt.Errorf("%q is no number of times: it is 1 or more, or always", times)
+	case times != "":
+		fault.Times = n
+	}
+	*f = append(*f, fault)
+	return nil
+}
+
+// standIns are all services that the function calls, with people and a secret.
+type standIns struct {
+	http.Handler
+
+	wechat      *wedatatest.Server
+	aws         *lambdatest.AWS
+	queue, dead *lambdatest.Queue
+	calls       *recorder
+	token       string
+}
+
+func newStandIns(list faults) *standIns {
+	s := &standIns{wechat: wedatatest.New(wedatatest.Options{}), aws: lambdatest.NewAWS()}
+	s.dead = s.aws.SQS.Create(queueName+"-dead-letter", lambdatest.QueueConfig{})
+	s.queue = s.aws.SQS.Create(queueName, lambdatest.QueueConfig{
+		Visibility: time.Minute, DeadLetter: s.dead, MaxReceives: maxReceives,
+	})
+
+	s.wechat.Bind(merchant, wedatatest.Bound("E1001"), wedatatest.Bound("E1002"),
+		wedatatest.Administrator("E1003"), wedatatest.Unbound("E1004"))
+	s.wechat.Fail(list...)
+	s.token = s.wechat.Rotate(merchant)
+	s.aws.Secrets.Put(secretID, secretOf(s.token))
+	s.aws.Secrets.Put(sourcesID, sources)
+
+	s.calls = &recorder{queues: map[string]string{s.queue.URL: s.queue.Name, s.dead.URL: s.dead.Name}}
+	s.Handler = s.calls.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Amz-Target") != "" {
+			s.aws.ServeHTTP(w, r)
+			return
+		}
+		s.wechat.ServeHTTP(w, r)
+	}))
+	return s
+}
+
+// env returns the environment in which the function finds the stand-ins at url.
+func (s *standIns) env(url string) map[string]string {
+	return map[string]string{
+		"WEDATA_SECRET_ID":             secretID,
+		"WEDATA_BASE_URL":              url,
+		"UNBIND_SOURCES_SECRET_ID":     sourcesID,
+		"UNBIND_QUEUE_URL":             s.queue.URL,
+		"UNBIND_DEAD_LETTER_QUEUE_URL": s.dead.URL,
+		"AWS_ENDPOINT_URL":             url,
+	}
+}
+
+func secretOf(token string) string {
+	return fmt.Sprintf(`{"authorizer_access_token":%q,"authorizer_appid":%q}`, token, merchant)
+}
