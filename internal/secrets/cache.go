@@ -48,6 +48,7 @@ type Cache struct {
 
 	mu      sync.Mutex
 	entries map[string]entry
+	begun   int // reads so far
 }
 
 // entry is what is known of one secret.
@@ -57,6 +58,7 @@ type entry struct {
 	err    *Error    // of the last read; nil if it was good
 	until  time.Time // until then Get does not read
 	held   time.Time // until then Renew does not read
+	read   int       // the number of the last read, by its beginning
 }
 
 // New returns an empty Cache.
@@ -143,15 +145,19 @@ func (c *Cache) read(ctx context.Context, id string, forced bool) (entry, error)
 func (c *Cache) fetch(ctx context.Context, id string, forced bool) entry {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	began := c.now()
+	c.mu.Lock()
+	c.begun++
+	number := c.begun
+	c.mu.Unlock()
 	secret, err := c.get(ctx, id)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e, now := c.entries[id], c.now()
-	if !forced && !e.good.Before(began) {
-		return e // a forced read has overtaken this one
+	if number < e.read {
+		return e // a read that began later has ended before this one
 	}
+	e.read = number
 	if err == nil {
 		jitter := 0.9 + 0.2*c.cfg.Rand()
 		e.until = now.Add(time.Duration(jitter * float64(c.cfg.TTL)))
