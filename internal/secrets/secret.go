@@ -2,31 +2,16 @@ package secrets
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
 	"time"
 )
 
-// Secret is one version of a secret. Printed or logged in whatever way, it shows its name and never its value.
+// Secret is one version of a secret. Printed or logged in whatever way, it never shows its value.
 type Secret struct {
-	// ID is the name or ARN it was asked by.
-	ID string
-	// Value is the secret text, as it was written.
-	Value string `json:"-"`
-	// Version is the VersionId, which tells two values apart without a look at them.
-	Version string
-	// Written is when this version was written.
-	Written time.Time
+	ID      string    // the name or ARN it was asked by
+	Value   string    `json:"-"` // the secret text, as it was written
+	Version string    // the VersionId, which tells two values apart without a look at them
+	Written time.Time // when this version was written
 }
 
-// String returns the name of the secret, and stars for the value.
-func (s Secret) String() string { return s.ID + ":***" }
-
-// Format writes String for every verb: with a Stringer alone, a verb that is none for strings (%d) would print the fields.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, s.String()) }
-
-// GoString is String, for those who call it without fmt.
-func (s Secret) GoString() string { return s.String() }
-
-// LogValue is String, for slog.
-func (s Secret) LogValue() slog.Value { return slog.StringValue(s.String()) }
+// Format writes the name of the secret, and stars for the value, whatever the verb. String would not serve for %d.
+func (s Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.ID+":***") }
