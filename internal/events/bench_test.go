@@ -88,7 +88,11 @@ func newBench(t *testing.T, o options) *bench {
 	if o.noQueue {
 		waiting = queue.New(nil, "", "")
 	}
-	sources := source.Config{Secrets: cache, Indexed: tokens.Indexed, Decoder: departure.Decoder{Zone: time.FixedZone("UTC+08:00", 8*60*60)}}
+	indexed := func(ctx context.Context) (bool, error) {
+		_, index, err := tokens.Merchants(ctx)
+		return index, err
+	}
+	sources := source.Config{Secrets: cache, Indexed: indexed, Decoder: departure.Decoder{Zone: time.FixedZone("UTC+08:00", 8*60*60)}}
 	if o.sources != "" {
 		sources.SecretID = sourcesID
 		b.secrets.Put(sourcesID, o.sources)

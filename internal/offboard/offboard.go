@@ -92,7 +92,10 @@ func (s *Service) each(
 ) [][]departure.Outcome {
 	all := make([][]departure.Outcome, len(events))
 	open := map[string][]*departure.Outcome{}
-	merchants := sync.OnceValues(func() ([]string, error) { return s.cfg.Tokens.Merchants(ctx) })
+	merchants := sync.OnceValues(func() ([]string, error) {
+		all, _, err := s.cfg.Tokens.Merchants(ctx)
+		return all, err
+	})
 	for i, event := range events {
 		all[i] = s.plan(event, merchants)
 		for j := range all[i] {

@@ -110,7 +110,7 @@ func TestSingleToken(t *testing.T) {
 		{name: "bare with white space around", secret: "\ufeff \ttok-1\r\n\r\n", merchants: `[""]`},
 		{
 			name: "bare, a merchant named", secret: "tok-1", merchants: `[""]`, merchant: wxA,
-			fails: "token: secret wedata/token: it holds one token and does not tell whose, so merchant " + wxA + " is unknown: add authorizer_appid",
+			fails: "token: secret wedata/token: it holds one token and its authorizer_appid is \"\", so merchant \"" + wxA + "\" is unknown: correct the appid or the event",
 		},
 		{name: "object", secret: `{"authorizer_access_token":"tok-1"}`, merchants: `[""]`},
 		{name: "object with a line feed in the token", secret: `{"authorizer_access_token":"tok-1\n"}`, merchants: `[""]`},
@@ -121,7 +121,7 @@ func TestSingleToken(t *testing.T) {
 		{name: "object with an unknown appid", secret: `{"authorizer_access_token":"tok-1","authorizer_appid":null}`, merchants: `[""]`},
 		{
 			name: "object, a merchant named", secret: `{"authorizer_access_token":"tok-1"}`, merchants: `[""]`, merchant: wxA,
-			fails: "does not tell whose",
+			fails: `it holds one token and its authorizer_appid is ""`,
 		},
 		{
 			name: "object with its appid", secret: `{"authorizer_appid":"` + wxA + `","authorizer_access_token":"tok-1"}`,
@@ -134,7 +134,7 @@ func TestSingleToken(t *testing.T) {
 		{
 			name: "object with its appid, another merchant named", secret: `{"authorizer_appid":"` + wxA + `","authorizer_access_token":"tok-1"}`,
 			merchants: `["` + wxA + `"]`, merchant: wxB,
-			fails: "it holds the token of " + wxA + ", so merchant " + wxB + " is unknown",
+			fails: `it holds one token and its authorizer_appid is "` + wxA + `", so merchant "` + wxB + `" is unknown`,
 		},
 		{
 			name: "a merchant that is a whole line", secret: "tok-1", merchants: `[""]`, merchant: "wedata/other\nx",
@@ -143,7 +143,7 @@ func TestSingleToken(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			store, api := newStore(root, tc.secret)
-			merchants, err := store.Merchants(t.Context())
+			merchants, _, err := store.Merchants(t.Context())
 			if got := fmt.Sprintf("%q", merchants); err != nil || got != tc.merchants {
 				t.Errorf("Merchants = %s, %v; want %s", got, err, tc.merchants)
 			}
@@ -190,7 +190,7 @@ func TestASecretInNoKnownForm(t *testing.T) {
 		},
 		{
 			"token and appid confused", `{"authorizers":{"tok-` + strings.Repeat("x", 130) + `":{"authorizer_access_token":"` + wxA + `"}}}`,
-			"authorizers: a name of 134 bytes where an appid",
+			"authorizers: a name of 134 bytes: not an appid",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -200,7 +200,7 @@ func TestASecretInNoKnownForm(t *testing.T) {
 				got, err := store.Token(t.Context(), "")
 				wantError(t, got, err, says)
 			}
-			merchants, err := store.Merchants(t.Context())
+			merchants, _, err := store.Merchants(t.Context())
 			wantError(t, offboard.Token{}, err, says)
 			if merchants != nil {
 				t.Errorf("Merchants = %q beside an error", merchants)
@@ -242,7 +242,7 @@ func TestIndex(t *testing.T) {
 		{name: "token in the index", merchant: wxA, token: "tok-a", secretID: root},
 		{name: "token behind the index", merchant: wxB, token: "tok-b", secretID: "wedata/b"},
 		{name: "bare token behind the index", merchant: "wx00000000000000d5", token: "tok-bare", secretID: "wedata/bare"},
-		{name: "not in it", merchant: "wx0000000000000fff", says: "token: secret wedata/token: merchant wx0000000000000fff is not in the index: add it under authorizers"},
+		{name: "not in it", merchant: "wx0000000000000fff", says: `token: secret wedata/token: merchant "wx0000000000000fff" is not in the index: add it under authorizers`},
 		{name: "none named", merchant: "", says: `merchant "" is not in the index`},
 		{name: "the name of a secret", merchant: "wedata/b", says: `merchant "wedata/b" is not in the index`},
 		{name: "both", merchant: "wx00000000000000d1", says: "authorizers.wx00000000000000d1: it must have either authorizer_access_token or secret_id"},
@@ -250,7 +250,7 @@ func TestIndex(t *testing.T) {
 		{name: "no object", merchant: "wx00000000000000d3", says: "authorizers.wx00000000000000d3: a string where a JSON object is expected"},
 		{name: "no name", merchant: "wx00000000000000d4", says: "authorizers.wx00000000000000d4: secret_id: a number where a string is expected"},
 		{name: "secret missing", merchant: "wx00000000000000d6", says: "authorizers.wx00000000000000d6.secret_id: secrets: read wedata/gone: no such secret"},
-		{name: "an index behind the index", merchant: "wx00000000000000d7", says: "authorizers.wx00000000000000d7.secret_id: secret wedata/token: it is an index itself"},
+		{name: "an index behind the index", merchant: "wx00000000000000d7", says: "authorizers.wx00000000000000d7.secret_id: token: secret wedata/token: it is an index itself"},
 		{name: "another's secret", merchant: "wx00000000000000d8", says: "secret wedata/b: its authorizer_appid is " + wxB},
 		{name: "secret in no known form", merchant: "wx00000000000000d9", says: "secret wedata/words: a bare token that has white space"},
 		{name: "secret not to be read now", merchant: "wx00000000000000da", says: "secrets: read wedata/busy: throttled", temporary: true},
@@ -270,7 +270,7 @@ func TestIndex(t *testing.T) {
 		})
 	}
 	t.Run("merchants are all that are in it, sorted", func(t *testing.T) {
-		merchants, err := store.Merchants(t.Context())
+		merchants, _, err := store.Merchants(t.Context())
 		want := "[WX000000000000000A " + wxA + " " + wxB + " " + wxC + " wx00000000000000d1 wx00000000000000d2 wx00000000000000d3 " +
 			"wx00000000000000d4 wx00000000000000d5 wx00000000000000d6 wx00000000000000d7 wx00000000000000d8 wx00000000000000d9 wx00000000000000da]"
 		if got := fmt.Sprint(merchants); err != nil || got != want {
@@ -298,7 +298,7 @@ func TestSecretThatCannotBeRead(t *testing.T) {
 	wantError(t, got, err, "secrets: read wedata/token: access denied")
 	got, err = store.Renew(t.Context(), "", offboard.Token{Value: "tok-1"})
 	wantError(t, got, err, "secrets: read wedata/token: access denied")
-	_, err = store.Merchants(t.Context())
+	_, _, err = store.Merchants(t.Context())
 	wantError(t, offboard.Token{}, err, "secrets: read wedata/token: access denied")
 	api.wantReads(t, root)
 }
