@@ -48,7 +48,7 @@ func TestEachFaultHasItsOwnMessage(t *testing.T) {
 		body      string
 		reason    secrets.Reason
 		temporary bool
-		says      string // the next step, and what AWS said
+		says      string // part of the error: what to do, or the text of AWS
 	}{
 		{
 			"missing", 400, `{"__type":"ResourceNotFoundException","Message":"Secrets Manager can't find the specified secret."}`,
@@ -111,7 +111,7 @@ func TestEachFaultHasItsOwnMessage(t *testing.T) {
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestNoServerListens(t *testing.T) {
 	client := newClient(t, 200, "")
 	server := httptest.NewServer(nil)
 	server.Close()
@@ -150,8 +150,8 @@ func TestASecretNeverShowsItsValue(t *testing.T) {
 	if got, want := fmt.Sprintf("%v %#v %q", s, s, s), "wedata/token:*** wedata/token:*** wedata/token:***"; got != want {
 		t.Errorf("= %q, want %q", got, want)
 	}
-	if s.String() != s.GoString() || s.LogValue().String() != s.String() {
-		t.Error("String, GoString and LogValue differ")
+	if s.LogValue().String() != s.String() {
+		t.Error("String and LogValue differ")
 	}
 }
 
