@@ -97,6 +97,10 @@ func TestEachFaultHasItsOwnMessage(t *testing.T) {
 			if !errors.As(fmt.Errorf("wrapped: %w", err), &temporary) || temporary.Temporary() != tc.temporary {
 				t.Errorf("Temporary is not %v", tc.temporary)
 			}
+			var classified interface{ Class() string }
+			if !errors.As(err, &classified) || classified.Class() != "secret" {
+				t.Error("the class is not secret")
+			}
 			text := err.Error()
 			if !strings.HasPrefix(text, "secrets: read wedata/token: "+string(tc.reason)+": ") || !strings.Contains(text, tc.says) {
 				t.Errorf("error %q does not say %q", text, tc.says)
