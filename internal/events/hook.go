@@ -136,11 +136,7 @@ func (h *Handler) accept(ctx context.Context, events []departure.Event) ([]*depa
 func (h *Handler) answer(
 	ctx context.Context, w http.ResponseWriter, name string, delivery source.Delivery, accepted, ignored int,
 ) {
-	reply, err := delivery.Reply(accepted, ignored)
-	if err != nil {
-		h.problem(ctx, w, name, http.StatusServiceUnavailable, err)
-		return
-	}
+	reply := delivery.Reply(accepted, ignored)
 	if reply.ContentType != "" {
 		w.Header().Set("Content-Type", reply.ContentType)
 	}

@@ -12,16 +12,22 @@ import (
 
 // bearer is a sender that sends a shared secret in a header.
 type bearer struct {
-	keys   [][]byte
+	keys   []string
 	header string
 }
 
 func readBearer(m *members) scheme {
-	return bearer{keys: m.keys(decodeBearerKey), header: cmp.Or(m.header("header"), "Authorization")}
+	return bearer{bearerKeys(m), cmp.Or(m.header("header"), "Authorization")}
 }
 
-// decodeBearerKey removes a leading "Bearer ", as is done with the header, so that both ways to paste a key work.
-func decodeBearerKey(s string) ([]byte, error) { return []byte(withoutBearer(s)), nil }
+// bearerKeys removes a leading "Bearer ", as is done with the header, so that both ways to paste a key work.
+func bearerKeys(m *members) []string {
+	var keys []string
+	for _, key := range m.texts("keys") {
+		keys = append(keys, withoutBearer(key))
+	}
+	return keys
+}
 
 func withoutBearer(s string) string { return strings.TrimPrefix(s, "Bearer ") }
 
@@ -29,7 +35,8 @@ func (b bearer) open(r *http.Request, body []byte, _ time.Time) (message, error)
 	if err := b.verify(r); err != nil {
 		return message{}, err
 	}
-	return newMessage(decode(r.Header, body))
+	text, err := decode(r.Header, body)
+	return message{body: text}, err
 }
 
 func (b bearer) verify(r *http.Request) error {
@@ -37,23 +44,17 @@ func (b bearer) verify(r *http.Request) error {
 	if !ok {
 		return notVerified(b.header + " is missing, or stands twice")
 	}
-	matches := false
-	for _, key := range b.keys {
-		matches = equal(string(key), withoutBearer(value)) || matches
-	}
-	if !matches {
+	if !anyEqual([]string{withoutBearer(value)}, b.keys) {
 		return notVerified(b.header + " is none of the keys")
 	}
 	return nil
 }
 
-// okta is an Okta event hook: bearer, and a GET whose challenge is sent back. Okta sends the key with that GET too (Okta
-// Support, "Unable to verify event hook"), so it is verified as well.
+// okta is an Okta event hook: bearer, and a GET whose challenge is sent back. Okta sends the key with that GET too
+// (Okta Support, "Unable to verify event hook"), so it is verified as well.
 type okta struct{ bearer }
 
-func readOkta(m *members) scheme {
-	return okta{bearer{keys: m.keys(decodeBearerKey), header: "Authorization"}}
-}
+func readOkta(m *members) scheme { return okta{bearer{bearerKeys(m), "Authorization"}} }
 
 // oktaMapping: who is deactivated or deleted has left, who is suspended has not (Okta, "Event Types").
 var oktaMapping = mapping{
@@ -73,7 +74,7 @@ func (o okta) open(r *http.Request, body []byte, now time.Time) (message, error)
 	challenge, ok := single(r.Header.Values("X-Okta-Verification-Challenge"))
 	reply, err := strictjson.Marshal(map[string]string{"verification": challenge})
 	if !ok || err != nil {
-		return message{}, malformed(errors.New("no challenge that can be answered"))
+		return message{}, errors.New("no challenge that can be answered")
 	}
 	return handshake(jsonReply(reply)), nil
 }

@@ -2,13 +2,13 @@ package source
 
 import (
 	"bytes"
-	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"io"
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -17,20 +17,15 @@ import (
 )
 
 // Bodies and their readers:
-//   - JSON stays as it is. Paths are tried on it by gjson, which takes the first of two members of one name where other
-//     readers take the last. So strictjson reads it first, which refuses such names at any depth.
+//   - JSON stays as it is. gjson tries the paths on it. Of two members of one name it takes the first, where other
+//     readers take the last. So strictjson reads the body first: it refuses such names at any depth.
 //   - XML and forms become an object of strings. A name that stands twice is an error for the same reason.
 //   - A byte order mark is skipped. Other charsets than UTF-8 and compressed bodies are errors.
 
-const (
-	// maxDepth bounds the work of gjson: with @dig, a body of MaxBody bytes that is 10,000 levels deep takes half a minute.
-	maxDepth = 64
+// maxDepth bounds the work of gjson: its @dig takes half a minute on a body of MaxBody bytes with 10,000 levels.
+const maxDepth = 64
 
-	byteOrderMark = "\ufeff"
-	blanks        = " \t\r\n"
-)
-
-// decode returns the body as JSON text: JSON as it is, other formats as an object of strings. No error quotes the body.
+// decode returns the body as JSON text: JSON as it is, other formats as an object of strings. No error quotes it.
 func decode(header http.Header, body []byte) ([]byte, error) {
 	for _, encoding := range header.Values("Content-Encoding") {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -38,52 +33,48 @@ func decode(header http.Header, body []byte) ([]byte, error) {
 		}
 	}
 	media, params, _ := mime.ParseMediaType(header.Get("Content-Type"))
-	switch strings.ToLower(params["charset"]) {
-	case "", "utf-8", "utf8", "us-ascii":
-	default:
+	if !slices.Contains([]string{"", "utf-8", "utf8", "us-ascii"}, strings.ToLower(params["charset"])) {
 		return nil, errors.New("the body is not in UTF-8: have it sent in UTF-8")
 	}
-	if media == "application/x-www-form-urlencoded" && !startsJSON(body) {
+	if body = withoutMark(body); media == "application/x-www-form-urlencoded" && !startsJSON(body) {
 		return formObject(body)
 	}
 	return object(body)
 }
 
-// startsJSON reports whether the body is JSON although its Content-Type says that it is a form. curl -d sends that type for
-// any body, and no form starts with a bracket.
+// startsJSON reports whether the body is JSON although its Content-Type says that it is a form. curl -d sends that
+// type with any body, and no form starts with a bracket.
 func startsJSON(body []byte) bool {
-	body = bytes.TrimLeft(bytes.TrimPrefix(body, []byte(byteOrderMark)), blanks)
-	return len(body) > 0 && (body[0] == '{' || body[0] == '[')
+	start := bytes.TrimSpace(body)
+	return bytes.HasPrefix(start, []byte("{")) || bytes.HasPrefix(start, []byte("["))
 }
 
-// startsForm reports whether the body begins with a name and an equals sign.
-func startsForm(body []byte) bool {
-	name, _, found := bytes.Cut(body, []byte("="))
-	return found && len(name) > 0 && len(bytes.Trim(name, letters+"0123456789_.-%+")) == 0
-}
-
-// isWords reports whether the body is words rather than data: HiBob's test delivery is "Ping test".
-func isWords(body []byte) bool {
-	const longest = 40
-	return len(bytes.TrimSpace(body)) > 0 && len(body) <= longest && len(bytes.Trim(body, letters+" ")) == 0 &&
-		!json.Valid(body)
-}
-
-// object is decode for a body without a usable Content-Type. The format is told by how the body starts.
+// object is decode for a body without a usable Content-Type. How the body starts tells the format.
 func object(body []byte) ([]byte, error) {
-	body = bytes.TrimPrefix(body, []byte(byteOrderMark))
+	body = withoutMark(body)
+	value, err := readJSON(body)
+	name, _, hasEquals := bytes.Cut(body, []byte("="))
 	switch {
-	case bytes.HasPrefix(bytes.TrimLeft(body, blanks), []byte("<")):
+	case err == nil:
+		return value, nil
+	case bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")):
 		return xmlObject(body)
 	case isWords(body):
 		return strictjson.Marshal(string(body))
-	case startsForm(body):
+	case hasEquals && len(name) > 0 && len(bytes.Trim(name, letters+"0123456789_.-%+")) == 0:
 		return formObject(body)
 	}
-	return readJSON(body)
+	return nil, err
 }
 
-// readJSON returns the JSON text without a byte order mark, once it is sure that all readers see the same in it.
+// isWords reports whether the body is a few words and no data: HiBob's test delivery is "Ping test".
+func isWords(body []byte) bool {
+	return len(bytes.TrimSpace(body)) > 0 && len(body) <= 40 && len(bytes.Trim(body, letters+" ")) == 0
+}
+
+func withoutMark(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\ufeff")) }
+
+// readJSON returns JSON text without a byte order mark, after checking that all readers see the same in it.
 func readJSON(body []byte) ([]byte, error) {
 	value, err := strictjson.Parse(body)
 	if err != nil {
@@ -101,7 +92,7 @@ func readJSON(body []byte) ([]byte, error) {
 
 // formObject reads a form. (The standard library allows no semicolons in it, and a bounded number of fields.)
 func formObject(body []byte) ([]byte, error) {
-	values, err := url.ParseQuery(strings.TrimPrefix(string(body), byteOrderMark))
+	values, err := url.ParseQuery(string(body))
 	if err != nil {
 		return nil, errors.New("not a form")
 	}
@@ -122,31 +113,29 @@ type element struct {
 	Elements []element `xml:",any"`
 }
 
-// xmlObject reads the elements inside the root element: {"UserID":"zhangsan"} for <xml><UserID>zhangsan</UserID></xml>. An
-// element that holds elements is no string and is left out. encoding/xml limits the depth.
-//
-// A DTD is an error, and so is every entity but the five of XML itself.
+// xmlObject reads the elements inside the root element: {"UserID":"zhangsan"} for
+// <xml><UserID>zhangsan</UserID></xml>. An element that holds elements is no string and is left out. encoding/xml
+// limits the depth, and knows no entities but the five of XML itself.
 func xmlObject(body []byte) ([]byte, error) {
 	var roots []element
-	for dec := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(body, []byte(byteOrderMark)))); ; {
+	for dec := xml.NewDecoder(bytes.NewReader(body)); ; {
 		token, err := dec.Token()
 		if errors.Is(err, io.EOF) && len(roots) == 1 {
 			break
 		}
+		beside := false
 		switch t := token.(type) {
 		case xml.StartElement:
 			var root element
 			err = dec.DecodeElement(&root, &t)
 			roots = append(roots, root)
-		case xml.Directive:
-			return nil, errors.New("XML with a document type")
 		case xml.CharData:
-			if len(bytes.TrimSpace(t)) > 0 {
-				return nil, errors.New("text outside of the XML")
-			}
+			beside = len(bytes.TrimSpace(t)) > 0
+		case xml.Directive:
+			beside = true
 		}
-		if err != nil || len(roots) > 1 {
-			return nil, errors.New("not XML, not whole, or with a second root")
+		if err != nil || beside || len(roots) > 1 {
+			return nil, errors.New("not XML, not complete, or with a DTD, text or element beside the root element")
 		}
 	}
 	fields, seen := map[string]string{}, map[string]bool{}

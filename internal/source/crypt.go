@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/rand"
 	"crypto/sha1" //nolint:gosec // DingTalk and WeCom sign with it
 	"crypto/sha256"
 	"crypto/subtle"
@@ -12,41 +11,39 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"io"
 	"net/url"
 	"slices"
 	"strings"
 )
 
-// errSealed is the one error for all faults inside an encrypted text. Different errors would help to guess padding and owner.
+// errSealed is the one error for all faults inside an encrypted text. Different ones would help to guess the padding.
 var errSealed = notVerified("the encrypted text does not fit this key, or is meant for another owner")
 
-// callback is the cipher that DingTalk and WeCom share (WeCom developer center, "Encryption and decryption scheme"; DingTalk
-// open platform, "Event subscription"). The signature is a SHA-1 over the token and the encrypted text. AES-256-CBC encrypts
+// callback is the cipher that DingTalk and WeCom share (WeCom developer center, "Encryption and decryption scheme";
+// DingTalk open platform, "Event subscription"). The signature is a SHA-1 over the token and the encrypted text.
+// AES-256-CBC encrypts
 //
 //	16 random bytes, the message's length in 4 big-endian bytes, the message, the key of its owner
 //
-// padded as in PKCS #7, to blocks of 32 bytes. There is no age check: neither vendor documents whether a repeated delivery
-// is signed anew.
+// padded as in PKCS #7, to blocks of 32 bytes. There is no age check: neither vendor documents whether a repeated
+// delivery is signed anew.
 type callback struct {
 	token  string
 	key    []byte
 	owners []string
-	random io.Reader
 }
 
 func readCallback(m *members) callback {
-	return callback{
-		token: m.need("token"), key: m.aesKey("aes_key"), owners: m.texts("owner_keys"), random: rand.Reader,
-	}
+	return callback{token: m.need("token"), key: m.aesKey("aes_key"), owners: m.texts("owner_keys")}
 }
 
 const (
+	sealedRandom = 16
+	sealedHeader = sealedRandom + 4
 	sealedBlock  = 32 // padding fills blocks twice as long as those of AES
-	sealedHeader = 16 + 4
 )
 
-// open verifies the signature in the query over the encrypted text, and returns the message and its owner. It errs with
+// open verifies the signature in the query over the encrypted text. It returns the message and its owner, or errs with
 // ErrNotVerified.
 func (c callback) open(query url.Values, sealed string) ([]byte, string, error) {
 	signatures := query["msg_signature"]
@@ -66,30 +63,22 @@ func (c callback) open(query url.Values, sealed string) ([]byte, string, error) 
 	if err != nil || len(text) < sealedHeader {
 		return nil, "", errSealed
 	}
-	length := binary.BigEndian.Uint32(text[16:])
-	text = text[sealedHeader:]
+	length, text := binary.BigEndian.Uint32(text[sealedRandom:]), text[sealedHeader:]
 	if uint64(length) > uint64(len(text)) || !slices.Contains(c.owners, string(text[length:])) {
 		return nil, "", errSealed
 	}
 	return text[:length], string(text[length:]), nil
 }
 
-// seal encrypts a message to its owner.
-func (c callback) seal(text, owner string) (string, error) {
-	plain := make([]byte, 16, sealedHeader+len(text)+len(owner)+sealedBlock)
-	if _, err := io.ReadFull(c.random, plain); err != nil {
-		return "", err
-	}
-	plain = binary.BigEndian.AppendUint32(plain, uint32(len(text))) //nolint:gosec // our own short texts
-	plain = append(append(plain, text...), owner...)
+// seal encrypts a message to its owner, after sealedRandom random bytes.
+func (c callback) seal(random, text, owner string) string {
+	length := binary.BigEndian.AppendUint32(nil, uint32(len(text))) //nolint:gosec // our own short texts
+	plain := slices.Concat([]byte(random), length, []byte(text), []byte(owner))
 	padding := sealedBlock - len(plain)%sealedBlock
 	plain = append(plain, bytes.Repeat([]byte{byte(padding)}, padding)...)
-	block, err := aes.NewCipher(c.key)
-	if err != nil {
-		return "", err
-	}
+	block, _ := aes.NewCipher(c.key) // aesKey returns 32 bytes
 	cipher.NewCBCEncrypter(block, c.key[:aes.BlockSize]).CryptBlocks(plain, plain)
-	return base64.StdEncoding.EncodeToString(plain), nil
+	return base64.StdEncoding.EncodeToString(plain)
 }
 
 // sign returns the hexadecimal SHA-1 of the parts, sorted and joined.
@@ -103,11 +92,8 @@ func (c callback) sign(timestamp, nonce, sealed string) string {
 // decryptCBC decodes base64, decrypts AES-CBC and removes a padding of at most longest bytes. It errs with errSealed.
 func decryptCBC(key, iv []byte, sealed string, longest int) ([]byte, error) {
 	text, err := base64.StdEncoding.DecodeString(sealed)
-	if err != nil || len(text) == 0 || len(text)%aes.BlockSize != 0 {
-		return nil, errSealed
-	}
-	block, err := aes.NewCipher(key)
-	if err != nil {
+	block, keyErr := aes.NewCipher(key)
+	if err != nil || keyErr != nil || len(text) == 0 || len(text)%aes.BlockSize != 0 {
 		return nil, errSealed
 	}
 	cipher.NewCBCDecrypter(block, iv).CryptBlocks(text, text)
@@ -126,6 +112,17 @@ func decryptCBC(key, iv []byte, sealed string, longest int) ([]byte, error) {
 func equal(a, b string) bool {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
+}
+
+// anyEqual compares every given text with every wanted one.
+func anyEqual(given, wanted []string) bool {
+	found := false
+	for _, g := range given {
+		for _, want := range wanted {
+			found = equal(g, want) || found
+		}
+	}
+	return found
 }
 
 // single returns the only value. It returns false where the value is empty, or there are two: either could be meant.

@@ -1,9 +1,7 @@
 package source
 
 import (
-	"encoding/hex"
-	"fmt"
-	"io"
+	"crypto/rand"
 	"net/http"
 	"strconv"
 	"time"
@@ -13,8 +11,8 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// dingTalk is an event subscription of DingTalk by HTTP push. Its handshake check_url is an event like any other: it is
-// ignored, and the reply is an encrypted "success".
+// dingTalk is an event subscription of DingTalk by HTTP push. Its handshake check_url is an event like any other: it
+// is ignored, and the reply is an encrypted "success".
 type dingTalk struct{ callback }
 
 func readDingTalk(m *members) scheme { return dingTalk{readCallback(m)} }
@@ -36,24 +34,16 @@ func (d dingTalk) open(r *http.Request, body []byte, now time.Time) (message, er
 	if err != nil {
 		return message{}, err
 	}
-	m, err := newMessage(readJSON(text))
-	m.reply = func(int, int) (Reply, error) { return d.success(owner, now) }
-	return m, err
+	event, err := readJSON(text)
+	return message{body: event, reply: func() Reply { return d.success(owner, now) }}, err
 }
 
 // success returns the only reply that DingTalk accepts.
-func (d dingTalk) success(owner string, now time.Time) (Reply, error) {
-	nonce := make([]byte, 8)
-	if _, err := io.ReadFull(d.random, nonce); err != nil {
-		return Reply{}, fmt.Errorf("source: reply to DingTalk: %w", err)
-	}
-	sealed, err := d.seal("success", owner)
-	if err != nil {
-		return Reply{}, fmt.Errorf("source: reply to DingTalk: %w", err)
-	}
-	timestamp, salt := strconv.FormatInt(now.UnixMilli(), 10), hex.EncodeToString(nonce)
-	body, err := strictjson.Marshal(map[string]string{
-		"msg_signature": d.sign(timestamp, salt, sealed), "timeStamp": timestamp, "nonce": salt, "encrypt": sealed,
+func (d dingTalk) success(owner string, now time.Time) Reply {
+	timestamp, nonce := strconv.FormatInt(now.UnixMilli(), 10), rand.Text()
+	sealed := d.seal(rand.Text()[:sealedRandom], "success", owner)
+	body, _ := strictjson.Marshal(map[string]string{ // ASCII only
+		"msg_signature": d.sign(timestamp, nonce, sealed), "timeStamp": timestamp, "nonce": nonce, "encrypt": sealed,
 	})
-	return jsonReply(body), err
+	return jsonReply(body)
 }

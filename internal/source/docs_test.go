@@ -104,19 +104,15 @@ func TestDocumentedEntriesHaveNoFaults(t *testing.T) {
 	}
 }
 
-// What vendors send, through the entries that the documentation gives for them.
+// What vendors send, through the entries that the documentation has for them. TestReceive has the other samples.
 func TestDocumentedRecipes(t *testing.T) {
 	all := documented(t)
 	for _, tt := range []struct{ source, payload, want string }{
 		{"lark", string(sample(t, "feishu-contact.user.deleted_v3.json")), "left e33ggbyz"},
 		{"lark", string(sample(t, "feishu-corehr.employment.resigned_v1.json")), "failed: uid: nothing at event.object.user_id or event.target_user_id.user_id"},
-		{"lark", strings.Replace(string(sample(t, "feishu-corehr.offboarding.status_updated_v2.json")), `"status": 1`, `"status": 3`, 1), "left e33ggbyz"},
-		{"lark", string(sample(t, "feishu-corehr.offboarding.status_updated_v2.json")), "ignored: event.status is 1, wanted 3"},
 		{"ding", string(sample(t, "dingtalk-user_leave_org-http.json")), "left 015xxxx227"},
 		{"wecom", string(sample(t, "wecom-delete_user-suite.xml")), "left zhangsan"},
-		{"okta", string(sample(t, "okta-event_hook-envelope.json")), `ignored: eventType is "user.session.start", wanted "user.lifecycle.deactivate" or "user.lifecycle.delete.initiated"`},
 		{"okta", `{"data":{"events":[` + string(sample(t, "okta-user.lifecycle.deactivate-logevent.json")) + `]}}`, "left john.doe@example.com"},
-		{"intranet", string(sample(t, "standardwebhooks-example.event.json")), `ignored: type "example.event" is not employee.left`},
 
 		{"bamboo", `{"employees":[{"id":"12345","action":"Updated","timestamp":"2026-01-31T18:42:00+0000","changedFields":["Status"],"fields":{"Status":"Inactive","Work Email":"bryony@example.com"}}]}`, "left bryony@example.com"},
 		{"bamboo", `{"employees":[{"id":"12345","action":"Updated","fields":{"Status":"Inactive"}}]}`, "failed: uid: nothing at fields.Work Email"},
@@ -129,10 +125,8 @@ func TestDocumentedRecipes(t *testing.T) {
 		{"bob", "Ping test", `ignored: type is missing, wanted "employee.left"`},
 		{"bob", `{"text":"Ping test"}`, `ignored: type is missing, wanted "employee.left"`},
 
-		{"gusto", string(sample(t, "gusto-employee.termination_cancelled.json")), "left.cancelled bcfc9744-0ab3-4ef3-ab0d-e728255d659c"},
 		{"gusto", strings.Replace(string(sample(t, "gusto-employee.termination_cancelled.json")), "_cancelled", "_effective", 1), "left bcfc9744-0ab3-4ef3-ab0d-e728255d659c"},
 		{"gusto", strings.Replace(string(sample(t, "gusto-employee.termination_cancelled.json")), "termination_cancelled", "terminated", 1), `ignored: event_type is "employee.terminated", wanted "employee.termination_effective" or "employee.terminated_effective"`},
-		{"gusto", string(sample(t, "gusto-verification_token.json")), `ignored: event_type is missing, wanted "employee.termination_effective" or "employee.terminated_effective"`},
 
 		{"deel", `{"data":{"meta":{"event_type":"contract.terminated","event_id":"e","occurred_at":"2026-02-05T15:39:38.070Z"},"resource":[{"contract_id":"c","worker_email":"a@x"},{"worker_email":"b@x"}]},"timestamp":"2026-02-05T15:39:39Z"}`, "left a@x,b@x"},
 		{"deel", `{"data":{"meta":{"event_type":"contract.created"},"resource":[{"worker_email":"a@x"}]}}`, `ignored: data.meta.event_type is "contract.created", wanted "contract.terminated"`},
@@ -155,8 +149,8 @@ func TestDocumentedRecipes(t *testing.T) {
 	}
 }
 
-// The commands of the documentation, with a curl that sends nothing: what it would have sent is let in, and not with
-// another key.
+// The commands of the documentation, with a curl that sends nothing. What it would have sent is verified, and with another
+// key it is not.
 func TestDocumentedCommands(t *testing.T) {
 	if _, err := exec.LookPath("openssl"); err != nil {
 		t.Skip("no openssl")
@@ -177,10 +171,10 @@ func TestDocumentedCommands(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				reply, err := d.Reply(1, 0)
+				reply := d.Reply(1, 0)
 				handshake := strings.Contains(string(reply.Body), `"hi"`)
-				if err != nil || !handshake && !strings.HasPrefix(tell(d.Events), "left ") {
-					t.Errorf("got %s, answered %s, %v", tell(d.Events), reply.Body, err)
+				if !handshake && !strings.HasPrefix(tell(d.Events), "left ") {
+					t.Errorf("got %s, answered %s", tell(d.Events), reply.Body)
 				}
 				if strings.Contains(commands, "$KEY") {
 					r, _ := sentBy(t, commands, "YW5vdGhlciBrZXkgdGhhbiB0aGUgb25l")

@@ -11,8 +11,7 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// FaultsError is all that is wrong with the sources' secret, or with one entry of it. Each fault starts with its path, and
-// none quotes a value.
+// FaultsError is all that is wrong with the secret or one entry. Each fault starts with its path, none quotes a value.
 type FaultsError struct{ Faults []string }
 
 // Error returns the faults on one line.
@@ -27,18 +26,15 @@ func faults(list ...string) error {
 
 // entry is one source.
 type entry struct {
-	// fault is set if the entry cannot be used. Other entries still work.
-	fault error
-	// scheme is nil for a topic or an event source. Such an entry takes no HTTP requests.
-	scheme scheme
-	get    bool
-	// mapping is nil where payloads are events already.
-	mapping *mapping
-	// merchants are the only ones that its events may name, and the default of events that name none. Empty means any and
-	// all: the entry says "*", or says nothing, and then namesMerchants is false.
+	fault   error    // set if the entry cannot be used; other entries still work
+	scheme  scheme   // nil for a topic or an event source, which takes no HTTP requests
+	get     bool     // whether GET is allowed too
+	mapping *mapping // nil where payloads are events already
+	decoder departure.Decoder
+	// merchants are the only ones that its events may name, and the default of events that name none. Empty means any
+	// and all: the entry says "*", or says nothing, and then namesMerchants is false.
 	merchants      []string
 	namesMerchants bool
-	decoder        departure.Decoder
 }
 
 // parse reads the secret: a JSON object with an entry for each source's name.
@@ -49,13 +45,12 @@ func parse(secret string, decoder departure.Decoder) (map[string]entry, error) {
 	}
 	entries := make(map[string]entry, len(raw))
 	for name, value := range raw {
-		path := "sources." + name
-		object, err := strictjson.ParseObject(value)
-		if err != nil {
-			entries[name] = entry{fault: faults(fmt.Sprintf("%s: %v", path, err))}
+		m := &members{path: "sources." + name}
+		if m.raw, err = strictjson.ParseObject(value); err != nil {
+			entries[name] = entry{fault: faults(fmt.Sprintf("%s: %v", m.path, err))}
 			continue
 		}
-		entries[name] = readEntry(&members{path: path, raw: object}, decoder)
+		entries[name] = readEntry(m, decoder)
 	}
 	return entries, nil
 }
@@ -89,7 +84,9 @@ func readEntry(m *members, decoder departure.Decoder) entry {
 			}
 		}
 	}
-	m.rest(owner)
+	for _, name := range slices.Sorted(maps.Keys(m.raw)) { // those that were not read
+		m.fault(name, "%s has no such member", owner)
+	}
 	e.fault = faults(m.faults...)
 	return e
 }
@@ -100,8 +97,10 @@ func names[T any](table map[string]T) string {
 }
 
 // events reads one payload, which is a JSON value. What cannot be read comes back as an event with a Status.
-func (e entry) events(payload []byte, envelope departure.Meta) []departure.Event {
-	if e.mapping == nil {
+func (e entry) events(payload []byte, envelope departure.Meta) (events []departure.Event) {
+	if e.mapping != nil {
+		events = e.mapping.events(payload, envelope)
+	} else {
 		event, err := e.decoder.Decode(payload, envelope)
 		switch {
 		case err != nil && strictjson.Kind(payload) == "a string":
@@ -109,9 +108,8 @@ func (e entry) events(payload []byte, envelope departure.Meta) []departure.Event
 		case err != nil:
 			event = departure.Refuse(event.Meta, err)
 		}
-		return []departure.Event{e.limit(event)}
+		events = append(events, event)
 	}
-	events := e.mapping.events(payload, envelope)
 	for i := range events {
 		events[i] = e.limit(events[i])
 	}
@@ -126,12 +124,13 @@ func (e entry) limit(event departure.Event) departure.Event {
 	if len(event.Merchants) == 0 {
 		event.Merchants = slices.Clone(e.merchants)
 	}
+	err := event.Check()
 	for _, merchant := range event.Merchants {
 		if len(e.merchants) > 0 && !slices.Contains(e.merchants, merchant) {
-			return departure.Refuse(event.Meta, errors.New("merchant: not among the merchants of this source"))
+			err = errors.New("merchant: not among the merchants of this source")
 		}
 	}
-	if err := event.Check(); err != nil {
+	if err != nil {
 		return departure.Refuse(event.Meta, err)
 	}
 	return event

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,10 +13,9 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// feishu is an event subscription of Feishu or Lark. With an Encrypt Key every event is encrypted and signed. Without one,
-// only the Verification Token in the body can be checked. Where the entry has both, both are checked.
-//
-// There is no age check: Feishu repeats a delivery for hours, and does not document whether it is signed anew.
+// feishu is an event subscription of Feishu or Lark. With an Encrypt Key every event is encrypted and signed. Without
+// one, only the Verification Token in the body can be checked. Where the entry has both, both are checked. There is no
+// age check: Feishu repeats a delivery for hours, and does not document whether it is signed anew.
 type feishu struct {
 	encryptKey string
 	token      string
@@ -29,8 +29,8 @@ func readFeishu(m *members) scheme {
 	return f
 }
 
-// feishuMapping: the status "took effect" is 3 in the newer of the two offboarding events and 5 in the older one, where 3 has
-// another meaning (Feishu open platform, "Offboarding status updated").
+// feishuMapping: the status "took effect" is 3 in the newer of the two offboarding events and 5 in the older one,
+// where 3 has another meaning (Feishu open platform, "Offboarding status updated").
 var feishuMapping = mapping{
 	left: rules{
 		newRule(`{"header.event_type":["contact.user.deleted_v3","corehr.employment.resigned_v1"]}`),
@@ -41,62 +41,54 @@ var feishuMapping = mapping{
 	time: paths{"header.create_time"},
 }
 
-// open answers a challenge (url_verification) if it is encrypted with the key or has the token: Feishu's SDKs do not sign
-// it, and it changes nothing. Every other event needs all proofs that the entry allows to check.
+// open answers a challenge (url_verification) if it is encrypted with the key or has the token: it changes nothing,
+// and Feishu's SDKs do not expect it to be signed. Every other event needs all proofs that the entry allows to check.
 func (f feishu) open(r *http.Request, body []byte, _ time.Time) (message, error) {
 	given, signed := single(r.Header.Values("X-Lark-Signature"))
 	if f.encryptKey != "" && signed && !equal(f.sign(r.Header, body), given) {
 		return message{}, notVerified("the signature does not fit encrypt_key")
 	}
-	text, encrypted, err := f.plaintext(body)
+	text, err := readJSON(body)
 	if err != nil {
-		return message{}, err
+		return message{}, notVerified(err.Error())
+	}
+	sealed := gjson.GetBytes(text, "encrypt")
+	encrypted := sealed.Exists()
+	if encrypted {
+		if f.encryptKey == "" {
+			return message{}, notVerified("encrypted, and the entry has no encrypt_key")
+		}
+		if text, err = f.decrypt(sealed.Str); err == nil {
+			text, err = readJSON(text)
+		}
+		if err != nil {
+			return message{}, errSealed // an error about JSON would show that the padding was right
+		}
 	}
 	event := gjson.ParseBytes(text)
 	challenge := event.Get("type").Str == "url_verification"
+	token := cmp.Or(event.Get("header.token").Str, event.Get("token").Str) // schema 2.0, or the older one
 	switch {
-	case f.token != "" && !equal(f.token, tokenOf(event)):
+	case f.token != "" && !equal(f.token, token):
 		return message{}, notVerified("the token is not verification_token")
 	case challenge && (encrypted || f.token != ""):
-		reply, err := strictjson.Marshal(map[string]string{"challenge": event.Get("challenge").Str})
-		return handshake(jsonReply(reply)), err
+		reply, _ := strictjson.Marshal(map[string]string{"challenge": event.Get("challenge").Str}) // valid UTF-8
+		return handshake(jsonReply(reply)), nil
 	case f.encryptKey != "" && (!signed || !encrypted):
 		return message{}, notVerified("not signed, or not encrypted, although the entry has an encrypt_key")
 	}
-	return newMessage(text, nil)
+	return message{body: text}, nil
 }
 
 // sign returns the hexadecimal SHA-256 of timestamp, nonce, key and raw body.
 func (f feishu) sign(header http.Header, body []byte) string {
-	text := header.Get("X-Lark-Request-Timestamp") + header.Get("X-Lark-Request-Nonce") + f.encryptKey
-	sum := sha256.Sum256(append([]byte(text), body...))
+	text := header.Get("X-Lark-Request-Timestamp") + header.Get("X-Lark-Request-Nonce") + f.encryptKey + string(body)
+	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
 }
 
-// plaintext returns the body as JSON, and whether it was encrypted. It errs with ErrNotVerified.
-func (f feishu) plaintext(raw []byte) (body []byte, encrypted bool, err error) {
-	if body, err = readJSON(raw); err != nil {
-		return nil, false, notVerified(err.Error())
-	}
-	sealed := gjson.GetBytes(body, "encrypt")
-	if !sealed.Exists() {
-		return body, false, nil
-	}
-	if f.encryptKey == "" {
-		return nil, true, notVerified("encrypted, and the entry has no encrypt_key")
-	}
-	text, err := f.decrypt(sealed.Str)
-	if err != nil {
-		return nil, true, err
-	}
-	if body, err = readJSON(text); err != nil {
-		return nil, true, errSealed // another error would show that the padding was right
-	}
-	return body, true, nil
-}
-
-// decrypt decrypts AES-256-CBC. The key is the SHA-256 of the Encrypt Key. The first block is the initialization vector: it
-// only affects the block after it, so it is decrypted like text, with a vector of zeros, and cut off.
+// decrypt decrypts AES-256-CBC. The key is the SHA-256 of the Encrypt Key. The first block is the initialization
+// vector. It only affects the block after it, so it is decrypted like text, with a vector of zeros, and cut off.
 func (f feishu) decrypt(sealed string) ([]byte, error) {
 	key := sha256.Sum256([]byte(f.encryptKey))
 	text, err := decryptCBC(key[:], make([]byte, aes.BlockSize), sealed, aes.BlockSize)
@@ -104,12 +96,4 @@ func (f feishu) decrypt(sealed string) ([]byte, error) {
 		return nil, errSealed
 	}
 	return text[aes.BlockSize:], nil
-}
-
-// tokenOf returns the token of an event. Its place depends on the version of the event's schema.
-func tokenOf(event gjson.Result) string {
-	if token := event.Get("header.token"); token.Exists() {
-		return token.Str
-	}
-	return event.Get("token").Str
 }

@@ -22,27 +22,15 @@ const defaultTolerance = 5 * time.Minute
 
 // signature is a sender that signs with HMAC: the schemes hmac and standard-webhooks.
 type signature struct {
-	keys   [][]byte
-	hash   func() hash.Hash
-	header string
-	prefix string
-	encode func([]byte) string
-	signed []part
-	// timestampHeader is the signed header with the time of sending, or "" where the vendor has none.
-	timestampHeader string
+	keys            [][]byte
+	hash            func() hash.Hash
+	header, prefix  string
+	encode          func([]byte) string
+	signed          []string // see parseSigned
+	timestampHeader string   // the signed header with the time of sending, or "" where the vendor has none
 	tolerance       time.Duration
-	// idHeader is the signed header with the id of the message, or "".
-	idHeader string
+	idHeader        string // the signed header with the id of the message, or ""
 }
-
-// part is a piece of the signed text: a text, or a placeholder and, for partHeader, the header's name.
-type part struct{ placeholder, text string }
-
-const (
-	partBody   = "body"
-	partMethod = "method"
-	partHeader = "header"
-)
 
 var algorithms = map[string]func() hash.Hash{"sha256": sha256.New, "sha512": sha512.New, "sha1": sha1.New}
 
@@ -77,122 +65,85 @@ func readHMAC(m *members) scheme {
 	var err error
 	if s.signed, err = parseSigned(cmp.Or(m.verbatim("signed"), "{body}")); err != nil {
 		m.fault("signed", "%v", err)
-	} else if s.timestampHeader != "" && !slices.Contains(s.signed, part{partHeader, s.timestampHeader}) {
+	} else if s.timestampHeader != "" && !slices.Contains(s.signed, headerPart(s.timestampHeader)) {
 		m.fault("signed", "has no {header:%s}: a timestamp that is not signed proves nothing", s.timestampHeader)
 	}
 	return s
 }
 
-// parseSigned reads what a vendor signs: {body}, {method} and {header:NAME}, with text between them.
-func parseSigned(template string) ([]part, error) {
-	var parts []part
+// parseSigned splits what a vendor signs into {body}, {method}, {header:NAME} and the text between them.
+func parseSigned(template string) ([]string, error) {
+	var parts []string
 	for rest := template; rest != ""; {
-		text, after, opened := strings.Cut(rest, "{")
-		if text != "" {
-			parts = append(parts, part{text: text})
+		if text, _, _ := strings.Cut(rest, "{"); text != "" {
+			parts, rest = append(parts, text), rest[len(text):]
+			continue
 		}
-		if !opened {
-			break
-		}
-		inside, after, closed := strings.Cut(after, "}")
-		name, isHeader := strings.CutPrefix(inside, partHeader+":")
+		inside, after, closed := strings.Cut(rest[1:], "}")
+		name, isHeader := strings.CutPrefix(inside, "header:")
 		switch {
 		case !closed:
 			return nil, errors.New("a { without its }")
 		case isHeader && isHeaderName(name):
-			parts = append(parts, part{partHeader, http.CanonicalHeaderKey(name)})
-		case inside == partBody || inside == partMethod:
-			parts = append(parts, part{placeholder: inside})
+			parts = append(parts, headerPart(name))
+		case inside == "body" || inside == "method":
+			parts = append(parts, "{"+inside+"}")
 		default:
 			return nil, errors.New("a placeholder that is none of {body}, {method}, {header:NAME}")
 		}
 		rest = after
 	}
-	if !slices.Contains(parts, part{placeholder: partBody}) {
+	if !slices.Contains(parts, "{body}") {
 		return nil, errors.New("has no {body}: a body that is not signed proves nothing")
 	}
 	return parts, nil
 }
 
+func headerPart(name string) string { return "{header:" + http.CanonicalHeaderKey(name) + "}" }
+
 func (s signature) open(r *http.Request, body []byte, now time.Time) (message, error) {
 	if err := s.verify(r, body, now); err != nil {
 		return message{}, err
 	}
-	m, err := newMessage(decode(r.Header, body))
-	m.id = r.Header.Get(s.idHeader)
-	return m, err
+	text, err := decode(r.Header, body)
+	return message{id: r.Header.Get(s.idHeader), body: text}, err
 }
 
-// verify compares every signature in the header with that of every key, each in constant time.
+// verify compares every signature in the header with that of every key.
 func (s signature) verify(r *http.Request, body []byte, now time.Time) error {
-	signed, err := s.signedText(r, body)
-	if err != nil {
-		return err
+	var signed []byte
+	for _, p := range s.signed {
+		header, isHeader := strings.CutPrefix(p, "{header:")
+		switch {
+		case p == "{body}":
+			signed = append(signed, body...)
+		case p == "{method}":
+			signed = append(signed, r.Method...)
+		case isHeader:
+			header = strings.TrimSuffix(header, "}")
+			value, ok := single(r.Header.Values(header))
+			if !ok {
+				return notVerified("the signed header " + header + " is missing, or stands twice")
+			}
+			signed = append(signed, value...)
+		default:
+			signed = append(signed, p...)
+		}
 	}
-	candidates := s.candidates(r.Header.Values(s.header))
-	matches := false
+	var wanted []string
 	for _, key := range s.keys {
 		mac := hmac.New(s.hash, key)
 		mac.Write(signed)
-		want := unpadded(s.encode(mac.Sum(nil)))
-		for _, candidate := range candidates {
-			matches = equal(want, unpadded(candidate)) || matches
-		}
+		wanted = append(wanted, unpadded(s.encode(mac.Sum(nil))))
 	}
-	if !matches {
+	candidates := s.candidates(r.Header.Values(s.header))
+	if !anyEqual(candidates, wanted) {
 		return notVerified(fmt.Sprintf("none of %d signatures in %s fits any key", len(candidates), s.header))
 	}
-	return s.checkAge(r.Header.Get(s.timestampHeader), now)
-}
-
-func (s signature) signedText(r *http.Request, body []byte) ([]byte, error) {
-	var text []byte
-	for _, p := range s.signed {
-		switch p.placeholder {
-		case partBody:
-			text = append(text, body...)
-		case partMethod:
-			text = append(text, r.Method...)
-		case partHeader:
-			value, ok := single(r.Header.Values(p.text))
-			if !ok {
-				return nil, notVerified("the signed header " + p.text + " is missing, or stands twice")
-			}
-			text = append(text, value...)
-		default:
-			text = append(text, p.text...)
-		}
-	}
-	return text, nil
-}
-
-// candidates returns the signatures in the values of the header: what follows each prefix, up to a space or a comma. One
-// value may hold several, and front ends join several values with commas.
-func (s signature) candidates(values []string) []string {
-	fields := func(list string) []string {
-		return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
-	}
-	list := strings.Join(values, ",")
-	if s.prefix == "" {
-		return fields(list)
-	}
-	var found []string
-	for _, piece := range strings.Split(list, s.prefix)[1:] {
-		if words := fields(piece); len(words) > 0 {
-			found = append(found, words[0])
-		}
-	}
-	return found
-}
-
-// unpadded removes base64's padding, since vendors differ in it.
-func unpadded(s string) string { return strings.TrimRight(s, "=") }
-
-func (s signature) checkAge(timestamp string, now time.Time) error {
 	if s.timestampHeader == "" {
 		return nil
 	}
-	sent, err := instant(timestamp)
+	sent, err := instant(r.Header.Get(s.timestampHeader))
 	if err != nil {
 		return notVerified(s.timestampHeader + " is not a time")
 	}
@@ -202,3 +153,25 @@ func (s signature) checkAge(timestamp string, now time.Time) error {
 	}
 	return nil
 }
+
+// candidates returns the signatures in the values of the header, without base64's padding, in which vendors differ. A
+// signature follows each prefix, up to a space or a comma. Front ends join several values with commas.
+func (s signature) candidates(values []string) []string {
+	var found []string
+	pieces := []string{strings.Join(values, ",")}
+	if s.prefix != "" {
+		pieces = strings.Split(pieces[0], s.prefix)[1:]
+	}
+	for _, piece := range pieces {
+		words := strings.FieldsFunc(piece, func(r rune) bool { return r == ',' || r == ' ' })
+		if s.prefix != "" && len(words) > 1 {
+			words = words[:1]
+		}
+		for _, word := range words {
+			found = append(found, unpadded(word))
+		}
+	}
+	return found
+}
+
+func unpadded(s string) string { return strings.TrimRight(s, "=") }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,37 +16,33 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// mapping finds departures in a vendor's JSON. Its paths are gjson's, with modifiers and queries. They are written by whoever
-// may write the secret, and size and depth of the bodies are limited.
+// mapping finds departures in a vendor's JSON. Its paths are gjson's, with modifiers and queries. They are written by
+// whoever may write the secret, and size and depth of the bodies are limited.
 type mapping struct {
-	// each is the path of a list. The other paths then start at each item; where each is "", at the whole body.
-	each         string
+	each         string // the path of a list, at whose items the other paths start; "" if the body is one event
 	left, cancel rules
-	uid          paths
-	// people translates HR ids to uids. Nil means that the HR system's id is the uid.
-	people              map[string]string
-	effective, id, time paths
-	decoder             departure.Decoder
+	people       map[string]string // HR ids to uids, or nil if the HR id is the uid
+	decoder      departure.Decoder
+
+	uid, effective, id, time paths
 }
 
 // paths are tried in turn.
 type paths []string
 
-// readMapping reads the mapping of an entry. The scheme's defaults stand in for missing members. It returns nil where
-// neither the entry nor the scheme has a mapping.
-//
-// A missing left_when is a fault, since every event of the source would be a departure. {} says that this is meant.
+// readMapping reads the mapping of an entry, with the scheme's defaults for missing members, or returns nil if neither
+// has one. A missing left_when is a fault, since every event would be a departure: {} says that this is meant.
 func readMapping(m *members, defaults mapping, decoder departure.Decoder) *mapping {
 	given := len(m.raw)
 	mp := mapping{
 		each:      cmp.Or(m.text("each"), defaults.each),
-		left:      orDefault(readRules(m, "left_when"), defaults.left),
-		cancel:    readRules(m, "cancel_when"),
-		uid:       m.paths("uid"),
+		left:      readRules(m, "left_when", defaults.left),
+		cancel:    readRules(m, "cancel_when", nil),
+		uid:       m.paths("uid", nil),
 		people:    readPeople(m),
-		effective: m.paths("effective"),
-		id:        orDefault(m.paths("id"), defaults.id),
-		time:      orDefault(m.paths("time"), defaults.time),
+		effective: m.paths("effective", nil),
+		id:        m.paths("id", defaults.id),
+		time:      m.paths("time", defaults.time),
 		decoder:   decoder,
 	}
 	if len(m.raw) == given && defaults.left == nil {
@@ -63,30 +60,16 @@ func readMapping(m *members, defaults mapping, decoder departure.Decoder) *mappi
 	return &mp
 }
 
-func orDefault[S ~[]E, E any](given, otherwise S) S {
-	if given == nil {
-		return otherwise
-	}
-	return given
-}
-
-// readPeople returns nil where the member is missing. Its faults show no member: an HR system's ids are personal data too.
-func readPeople(m *members) map[string]string {
+// readPeople returns nil where the member is missing. Its fault shows no member: HR ids are personal data too.
+func readPeople(m *members) (people map[string]string) {
 	value := m.take("people")
 	if value == nil {
 		return nil
 	}
-	object, err := strictjson.ParseObject(value)
-	if err != nil {
-		m.fault("people", "%v", err)
-	}
-	people := make(map[string]string, len(object))
-	for id, value := range object {
-		uid, _ := strictjson.Text(value)
-		if strings.TrimSpace(uid) == "" {
-			m.fault("people", "a uid is not a string, or blank")
-		}
-		people[id] = uid
+	err := strictjson.Unmarshal(value, &people)
+	blank := func(uid string) bool { return strings.TrimSpace(uid) == "" }
+	if err != nil || people == nil || slices.ContainsFunc(slices.Collect(maps.Values(people)), blank) {
+		m.fault("people", "not an object of HR ids to uids, or a uid is not a string or blank")
 	}
 	return people
 }
@@ -97,14 +80,14 @@ func (mp *mapping) events(body []byte, envelope departure.Meta) []departure.Even
 		return mp.event(gjson.ParseBytes(body), envelope)
 	}
 	list := gjson.GetBytes(body, mp.each)
-	if isEmpty(list) {
-		return []departure.Event{departure.Ignore(envelope, mp.each+" is missing or empty")}
-	}
 	items := list.Array()
 	var err error
-	if !list.IsArray() {
+	switch {
+	case isEmpty(list):
+		return []departure.Event{departure.Ignore(envelope, mp.each+" is missing or empty")}
+	case !list.IsArray():
 		err = fmt.Errorf("each: %s is %s where a list is expected", mp.each, kindOf(list))
-	} else if len(items) > departure.MaxPairs {
+	case len(items) > departure.MaxPairs:
 		err = fmt.Errorf("each: %d items, at most %d are read", len(items), departure.MaxPairs)
 	}
 	if err != nil {
@@ -136,23 +119,16 @@ func (mp *mapping) event(item gjson.Result, envelope departure.Meta) []departure
 	if err != nil {
 		return []departure.Event{departure.Refuse(event.Meta, err)}
 	}
-	uids, unmapped := mp.translate(ids)
-	var events []departure.Event
-	if len(uids) > 0 {
-		event.UIDs = uids
-		events = append(events, event)
+	unmapped := departure.Event{
+		Meta: event.Meta, Status: departure.Unknown, Class: departure.ClassUnmapped, Detail: "not in people",
 	}
-	if len(unmapped) > 0 {
-		events = append(events, departure.Event{
-			Meta: event.Meta, UIDs: unmapped,
-			Status: departure.Unknown, Class: departure.ClassUnmapped, Detail: "not in people",
-		})
-	}
-	return events
+	event.UIDs, unmapped.UIDs = mp.translate(ids)
+	nobody := func(e departure.Event) bool { return len(e.UIDs) == 0 }
+	return slices.DeleteFunc([]departure.Event{event, unmapped}, nobody)
 }
 
-// meta returns the item's own id and time, and the envelope's where the item has none. An id or time that cannot be read
-// counts as missing, so that no departure is lost over it. So does an id that is a person's, since ids are logged.
+// meta returns the item's own id and time, or the envelope's where the item has none. One that cannot be read counts
+// as missing: no departure is lost over it. So does an id that is a person's, since ids are logged.
 func (mp *mapping) meta(item gjson.Result, meta departure.Meta, people []string) departure.Meta {
 	const longest = 256
 	if id := text(mp.id.first(item)); id != "" && len(id) <= longest && !slices.Contains(people, id) {
@@ -171,10 +147,7 @@ func (mp *mapping) identifiers(item gjson.Result) ([]string, error) {
 	if isEmpty(found) {
 		return nil, fmt.Errorf("uid: nothing at %s", strings.Join(mp.uid, " or "))
 	}
-	items := []gjson.Result{found}
-	if found.IsArray() {
-		items = found.Array()
-	}
+	items := found.Array() // of a single value, a list of one
 	if n := mp.skipped(item, len(items)); n > 0 {
 		return nil, fmt.Errorf("uid: missing in %d of the items that %s goes through", n, strings.Join(mp.uid, " or "))
 	}
@@ -190,8 +163,7 @@ func (mp *mapping) identifiers(item gjson.Result) ([]string, error) {
 	return departure.Unique(ids), nil
 }
 
-// skipped returns how many items of list.#.uid have no uid. gjson leaves them out of the result, but each is a person who
-// leaves.
+// skipped returns how many items of list.#.uid have no uid. gjson leaves them out, but each is a person who leaves.
 func (mp *mapping) skipped(item gjson.Result, found int) int {
 	for _, path := range mp.uid {
 		if list, _, through := strings.Cut(path, ".#."); through && !isEmpty(item.Get(path)) {
@@ -249,19 +221,15 @@ func isEmpty(v gjson.Result) bool {
 
 // text returns a string, or the digits of a number; "" for anything else.
 func text(v gjson.Result) string {
-	switch v.Type {
-	case gjson.String:
-		return v.Str
-	case gjson.Number:
+	if v.Type == gjson.Number {
 		return v.Raw
-	default:
-		return ""
 	}
+	return v.Str
 }
 
-// instant reads a time as vendors write it: RFC 3339, also with an offset without its colon (BambooHR), or Unix time in
-// seconds or milliseconds between 2001 and 2286. Other digits are an error: 20261130 as Unix time is a day in 1970, and who
-// leaves on that date would be unbound at once.
+// instant reads a time as vendors write it: RFC 3339, also with an offset without its colon (BambooHR), or Unix time
+// in seconds or milliseconds between 2001 and 2286. Other digits are an error: 20261130 as Unix time is a day in 1970,
+// and who leaves on that date would be unbound at once.
 func instant(s string) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700"} {
 		if t, err := time.Parse(layout, s); err == nil {

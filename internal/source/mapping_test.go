@@ -227,7 +227,7 @@ func TestTooManyPeople(t *testing.T) {
 	}
 }
 
-// Whatever a stranger sends and whatever path an entry has, an event is a departure with people, or a verdict.
+// For any body and any path, each event is a departure with people or has a status.
 func FuzzEvents(f *testing.F) {
 	files, err := os.ReadDir("testdata")
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,9 +14,8 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// members are the members of one entry in the sources' secret. Reading a member removes it, so that what is left at the end
-// is unknown. Every fault is noted with its path, so that one reading finds them all. No fault quotes a value: it may be a
-// key.
+// members are the members of one entry in the sources' secret. Reading a member removes it: what is left at the end is
+// unknown. All faults are noted, each with its path. None quotes a value, which may be a key.
 type members struct {
 	path   string
 	raw    strictjson.Object
@@ -39,74 +37,57 @@ func (m *members) take(name string) strictjson.Value {
 	return value
 }
 
-// rest notes a fault for every member that was not read.
-func (m *members) rest(owner string) {
-	for _, name := range slices.Sorted(maps.Keys(m.raw)) {
-		m.fault(name, "%s has no such member", owner)
-	}
-}
-
 // verbatim returns a string as it is, or "" where it is missing.
 func (m *members) verbatim(name string) string {
-	if value := m.take(name); value != nil {
-		return m.string(name, value)
+	value := m.take(name)
+	s, ok := strictjson.Text(value)
+	if value != nil && !ok {
+		m.fault(name, notString, strictjson.Kind(value))
 	}
-	return ""
+	return s
 }
 
-// text returns a string without white space around it, or "" where it is missing. An empty one is a fault.
+// text returns a string, or "" where it is missing. An empty one and one with white space around it are faults.
 func (m *members) text(name string) string {
-	if value := m.take(name); value != nil {
-		return m.word(name, value)
+	if m.raw.Has(name) {
+		return m.word(name, m.take(name))
 	}
 	return ""
 }
 
 // need is text for what must be there.
 func (m *members) need(name string) string {
-	s := m.text(name)
-	if s == "" {
+	if !m.raw.Has(name) {
 		m.fault(name, "missing")
 	}
-	return s
+	return m.text(name)
 }
 
 func (m *members) word(name string, value strictjson.Value) string {
-	s := m.string(name, value)
-	if s == "" {
+	s, ok := strictjson.Text(value)
+	switch {
+	case !ok:
+		m.fault(name, notString, strictjson.Kind(value))
+	case s == "":
 		m.fault(name, "empty")
-	}
-	if strings.TrimSpace(s) != s {
+	case strings.TrimSpace(s) != s:
 		m.fault(name, "has white space around it")
 	}
 	return s
 }
 
-func (m *members) string(name string, value strictjson.Value) string {
-	s, ok := strictjson.Text(value)
-	if !ok {
-		m.fault(name, "%s where a string is expected", strictjson.Kind(value))
-	}
-	return s
-}
+const notString = "%s where a string is expected"
 
 // texts returns a list of strings, which must be there and not be empty.
 func (m *members) texts(name string) []string {
 	value := m.take(name)
-	if value == nil {
-		m.fault(name, "missing")
-		return nil
-	}
-	return m.list(name, value)
-}
-
-func (m *members) list(name string, value strictjson.Value) []string {
 	var items []strictjson.Value
-	if value.Kind() != '[' || strictjson.Unmarshal(value, &items) != nil {
+	switch {
+	case value == nil:
+		m.fault(name, "missing")
+	case value.Kind() != '[' || strictjson.Unmarshal(value, &items) != nil:
 		m.fault(name, "%s where a list of strings is expected", strictjson.Kind(value))
-		return nil
-	}
-	if len(items) == 0 {
+	case len(items) == 0:
 		m.fault(name, "an empty list")
 	}
 	list := make([]string, len(items))
@@ -116,16 +97,15 @@ func (m *members) list(name string, value strictjson.Value) []string {
 	return list
 }
 
-// paths returns one path or a list of them, or nil where they are missing.
-func (m *members) paths(name string) paths {
-	switch value := m.take(name); value.Kind() {
-	case 0: // missing
-		return nil
-	case '[':
-		return m.list(name, value)
-	default:
-		return paths{m.word(name, value)}
+// paths returns one path or a list of them, or the fallback where they are missing.
+func (m *members) paths(name string, fallback paths) paths {
+	switch {
+	case !m.raw.Has(name):
+		return fallback
+	case m.raw[name].Kind() == '[':
+		return m.texts(name)
 	}
+	return paths{m.text(name)}
 }
 
 // keys returns the decoded keys. An empty key is a fault: anybody can sign with it.
@@ -144,13 +124,10 @@ func (m *members) keys(decode func(string) ([]byte, error)) [][]byte {
 	return keys
 }
 
-// aesKey returns the 32 bytes that DingTalk and WeCom write as 43 characters of base64. The vendors draw the characters at
-// random, so the last two bits may be set.
+// aesKey returns the 32 bytes that DingTalk and WeCom write as 43 characters of base64. The vendors draw the
+// characters at random, so the last two bits may be set.
 func (m *members) aesKey(name string) []byte {
 	s := m.need(name)
-	if s == "" {
-		return nil
-	}
 	key, err := base64.RawStdEncoding.DecodeString(s)
 	if len(s) != 43 || len(key) != 32 || err != nil { // the decoder skips line breaks
 		m.fault(name, "is not 43 characters of base64")
@@ -168,9 +145,7 @@ func (m *members) header(name string) string {
 }
 
 // isHeaderName takes letters, digits, - and _. HTTP allows more, but no known vendor uses it.
-func isHeaderName(s string) bool {
-	return s != "" && strings.Trim(s, letters+"0123456789-_") == ""
-}
+func isHeaderName(s string) bool { return s != "" && strings.Trim(s, letters+"0123456789-_") == "" }
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -180,10 +155,11 @@ func (m *members) duration(name string, fallback time.Duration) time.Duration {
 	if value == nil {
 		return fallback
 	}
-	d, err := time.ParseDuration(strings.Trim(string(value), `"`))
-	if value.Kind() == '0' {
-		d, err = time.ParseDuration(string(value) + "s")
+	s, isText := strictjson.Text(value)
+	if !isText {
+		s = string(value) + "s"
 	}
+	d, err := time.ParseDuration(s)
 	if err != nil || d <= 0 {
 		m.fault(name, `neither a number of seconds nor a duration such as "10m"`)
 	}

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,13 +24,13 @@ type Secrets interface {
 // Config is what a Registry works with.
 type Config struct {
 	Secrets Secrets
-	// SecretID names the sources' secret. Empty means that there is none: every HTTP request is refused, and the payloads
-	// of topics and event sources are read as events.
+	// SecretID names the sources' secret. Empty means that there is none: HTTP requests are refused, and payloads of
+	// topics and event sources are read as events.
 	SecretID string
 	// Decoder reads payloads that are events already. Its zone is the default for entries without a utc_offset.
 	Decoder departure.Decoder
-	// Indexed reports whether the token secret is an index of merchants. Then every HTTP source must name its merchants.
-	// Nil means that it never is.
+	// Indexed reports whether the token secret is an index of merchants. Then every HTTP source must name its
+	// merchants. Nil means that it never is.
 	Indexed func(context.Context) (bool, error)
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
@@ -39,15 +40,10 @@ type Config struct {
 type Registry struct {
 	cfg Config
 
-	mu     sync.Mutex
-	parsed *snapshot // the last version of the secret, nil before the first read
-}
-
-// snapshot is one version of the secret, parsed.
-type snapshot struct {
-	version string
-	entries map[string]entry
-	err     error // a FaultsError if the secret as a whole cannot be parsed
+	mu      sync.Mutex
+	version string           // of the secret that was parsed last
+	entries map[string]entry // what was parsed of it
+	err     error            // or a FaultsError
 }
 
 // New returns a Registry. It reads nothing yet.
@@ -55,148 +51,128 @@ func New(cfg Config) *Registry {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.Indexed == nil {
-		cfg.Indexed = func(context.Context) (bool, error) { return false, nil }
-	}
 	return &Registry{cfg: cfg}
 }
 
-// Receive verifies a request to the source of that name and reads its events. Body is the raw body, base64 of the front end
-// undone; r.Body is not read. Of a header that was sent twice, one value may hold both, joined by a comma. Envelope is what
-// is known before reading: the request's id, the source's name, the time.
+// Receive verifies a request to the source of that name and reads its events. Body is the raw body, base64 of the
+// front end undone; r.Body is not read. Of a header that was sent twice, one value may hold both, joined by a comma.
+// Envelope is what is known before reading: the request's id, the source's name, the time.
 //
-// It errs with ErrUnknownSource, ErrMethod, ErrTooLarge, ErrNotVerified or ErrMalformed. Any other error is ours. A verified
-// request that cannot be understood is no error but an event with a Status. Before an unknown source, a failed verification
-// or a faulty entry is reported, the secret is renewed: somebody may have changed it.
+// It errs with ErrUnknownSource, ErrMethod, ErrTooLarge, ErrNotVerified or ErrMalformed. Any other error is ours. A
+// verified request that cannot be understood is no error but an event with a Status. Before an unknown source, a
+// failed verification or a faulty entry is reported, the secret is renewed: somebody may have changed it.
 func (reg *Registry) Receive(
 	ctx context.Context, name string, r *http.Request, body []byte, envelope departure.Meta,
 ) (delivery Delivery, err error) {
-	if reg.cfg.SecretID == "" {
-		return Delivery{}, fmt.Errorf("%w: there is no secret with sources", ErrUnknownSource)
-	}
 	if len(body) > MaxBody {
 		return Delivery{}, ErrTooLarge
 	}
-	err = reg.try(ctx, func(s *snapshot) (err error) {
-		delivery, err = reg.receive(ctx, s, name, r, body, envelope)
-		return err
+	err = reg.try(ctx, func(entries map[string]entry) error {
+		e := entries[name]
+		switch {
+		case e.fault != nil:
+			return e.fault
+		case e.scheme == nil:
+			return fmt.Errorf("%w: no entry %s with a scheme", ErrUnknownSource, departure.Quote(name))
+		case r.Method != http.MethodPost && (r.Method != http.MethodGet || !e.get):
+			return fmt.Errorf("%w: %s", ErrMethod, departure.Quote(r.Method))
+		}
+		m, err := e.scheme.open(r, body, reg.cfg.Now())
+		if err != nil && !errors.Is(err, ErrNotVerified) {
+			err = fmt.Errorf("%w: %w", ErrMalformed, err)
+		}
+		if err == nil {
+			err = reg.checkMerchants(ctx, name, e)
+		}
+		if err != nil {
+			return err
+		}
+		envelope.ID = cmp.Or(m.id, envelope.ID)
+		delivery.reply = m.reply
+		if m.body != nil {
+			delivery.Events = e.events(m.body, envelope)
+		}
+		return nil
 	})
 	return delivery, err
 }
 
-func (reg *Registry) receive(
-	ctx context.Context, s *snapshot, name string, r *http.Request, body []byte, envelope departure.Meta,
-) (Delivery, error) {
-	e, known, err := s.entry(name)
-	switch {
-	case err != nil:
-		return Delivery{}, err
-	case !known:
-		return Delivery{}, fmt.Errorf("%w: %s", ErrUnknownSource, departure.Quote(name))
-	case e.scheme == nil:
-		return Delivery{}, fmt.Errorf("%w: sources.%s has no scheme, so no request can be verified", ErrUnknownSource, name)
-	case r.Method != http.MethodPost && (r.Method != http.MethodGet || !e.get):
-		return Delivery{}, fmt.Errorf("%w: %s", ErrMethod, departure.Quote(r.Method))
-	}
-	m, err := e.scheme.open(r, body, reg.cfg.Now())
-	if err != nil {
-		return Delivery{}, err
-	}
-	if err := reg.checkMerchants(ctx, name, e); err != nil {
-		return Delivery{}, err
-	}
-	delivery := Delivery{reply: m.reply}
-	if m.body != nil {
-		if m.id != "" {
-			envelope.ID = m.id
-		}
-		delivery.Events = e.events(m.body, envelope)
-	}
-	return delivery, nil
-}
-
-// Read reads a payload that needs no verification, since AWS checked who sent it: a topic's, by the topic's name, or an
-// event source's. It errs where the sources cannot be read or the entry is faulty. A payload that cannot be understood is
-// an event with a Status.
+// Read reads a payload that needs no verification, since AWS checked who sent it: a topic's, by the topic's name, or
+// an event source's. It errs where the sources cannot be read or the entry is faulty, after renewing the secret as
+// Receive does. A payload that cannot be understood is an event with a Status.
 func (reg *Registry) Read(
 	ctx context.Context, name string, payload []byte, envelope departure.Meta,
-) ([]departure.Event, error) {
-	e := entry{decoder: reg.cfg.Decoder}
-	if reg.cfg.SecretID != "" {
-		_, s, err := reg.get(ctx)
-		if err != nil {
-			return nil, err
+) (events []departure.Event, err error) {
+	err = reg.try(ctx, func(entries map[string]entry) error {
+		e, known := entries[name]
+		if !known {
+			e.decoder = reg.cfg.Decoder
 		}
-		if found, known, err := s.entry(name); err != nil {
-			return nil, err
-		} else if known {
-			e = found
+		if e.fault != nil {
+			return e.fault
 		}
-	}
-	if e.mapping == nil {
-		return e.events(payload, envelope), nil
-	}
-	body, err := object(payload)
-	if err != nil {
-		return []departure.Event{departure.Refuse(envelope, err)}, nil
-	}
-	return e.events(body, envelope), nil
-}
-
-// Check returns all that is wrong with the sources, as a [FaultsError] where the secret could be read, or nil. Before it
-// reports faults, it renews the secret as Receive does.
-func (reg *Registry) Check(ctx context.Context) error {
-	if reg.cfg.SecretID == "" {
+		body := payload
+		if e.mapping != nil {
+			if body, err = object(payload); err != nil {
+				events = []departure.Event{departure.Refuse(envelope, err)}
+				return nil
+			}
+		}
+		events = e.events(body, envelope)
 		return nil
-	}
-	return reg.try(ctx, func(s *snapshot) error { return reg.check(ctx, s) })
+	})
+	return events, err
 }
 
-func (reg *Registry) check(ctx context.Context, s *snapshot) error {
-	if s.err != nil {
-		return s.err
-	}
-	var found []string
-	for _, name := range slices.Sorted(maps.Keys(s.entries)) {
-		e := s.entries[name]
-		err := e.fault
-		if err == nil && e.scheme != nil {
-			err = reg.checkMerchants(ctx, name, e)
+// Check returns all that is wrong with the sources, as a [FaultsError] where the secret could be read, or nil. Before
+// it reports faults, it renews the secret as Receive does.
+func (reg *Registry) Check(ctx context.Context) error {
+	return reg.try(ctx, func(entries map[string]entry) error {
+		var found []string
+		for _, name := range slices.Sorted(maps.Keys(entries)) {
+			e := entries[name]
+			err := e.fault
+			if err == nil && e.scheme != nil {
+				err = reg.checkMerchants(ctx, name, e)
+			}
+			var faulty *FaultsError
+			if errors.As(err, &faulty) {
+				found = append(found, faulty.Faults...)
+			} else if err != nil {
+				return err
+			}
 		}
-		var faulty *FaultsError
-		if errors.As(err, &faulty) {
-			found = append(found, faulty.Faults...)
-		} else if err != nil {
-			return err
-		}
-	}
-	return faults(found...)
+		return faults(found...)
+	})
 }
 
 // checkMerchants errs where a sender could reach every merchant although its entry does not say so.
 func (reg *Registry) checkMerchants(ctx context.Context, name string, e entry) error {
-	if e.namesMerchants {
+	if e.namesMerchants || reg.cfg.Indexed == nil {
 		return nil
 	}
 	indexed, err := reg.cfg.Indexed(ctx)
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("source: which merchants there are: %w", err)
-	}
-	if indexed {
-		return faults("sources." + name +
-			`.merchants: missing: the token secret has many merchants, name those of this source, or ["*"]`)
+	case indexed:
+		const missing = `.merchants: missing: the token secret has many merchants, name those of this source, or ["*"]`
+		return faults("sources." + name + missing)
 	}
 	return nil
 }
 
-// try runs use on the sources. If it fails in a way that another version of the secret could change, the secret is renewed,
-// and use runs once more if there is another version.
-func (reg *Registry) try(ctx context.Context, use func(*snapshot) error) error {
-	seen, s, err := reg.get(ctx)
-	if err != nil {
-		return err
+// try runs use on the sources. If that fails in a way that another version of the secret could change, it renews the
+// secret and, if there is another version, runs use once more.
+func (reg *Registry) try(ctx context.Context, use func(map[string]entry) error) error {
+	if reg.cfg.SecretID == "" {
+		return use(nil)
 	}
-	err = use(s)
+	seen, err := reg.cfg.Secrets.Get(ctx, reg.cfg.SecretID)
+	if err != nil {
+		return fmt.Errorf("source: read the sources: %w", err)
+	}
+	err = reg.tryVersion(seen, use)
 	var faulty *FaultsError
 	if !errors.Is(err, ErrUnknownSource) && !errors.Is(err, ErrNotVerified) && !errors.As(err, &faulty) {
 		return err
@@ -208,34 +184,20 @@ func (reg *Registry) try(ctx context.Context, use func(*snapshot) error) error {
 	case fresh.Version == seen.Version:
 		return err
 	}
-	return use(reg.parse(fresh))
+	return reg.tryVersion(fresh, use)
 }
 
-// get returns the secret as the cache has it.
-func (reg *Registry) get(ctx context.Context) (secrets.Secret, *snapshot, error) {
-	secret, err := reg.cfg.Secrets.Get(ctx, reg.cfg.SecretID)
-	if err != nil {
-		return secrets.Secret{}, nil, fmt.Errorf("source: read the sources: %w", err)
-	}
-	return secret, reg.parse(secret), nil
-}
-
-// parse parses each version of the secret once.
-func (reg *Registry) parse(secret secrets.Secret) *snapshot {
+// tryVersion runs use on one version of the secret, which is parsed once.
+func (reg *Registry) tryVersion(secret secrets.Secret, use func(map[string]entry) error) error {
 	reg.mu.Lock()
-	defer reg.mu.Unlock()
-	if reg.parsed == nil || reg.parsed.version != secret.Version {
-		entries, err := parse(secret.Value, reg.cfg.Decoder)
-		reg.parsed = &snapshot{secret.Version, entries, err}
+	if reg.entries == nil && reg.err == nil || reg.version != secret.Version {
+		reg.version = secret.Version
+		reg.entries, reg.err = parse(secret.Value, reg.cfg.Decoder)
 	}
-	return reg.parsed
-}
-
-// entry returns the entry of that name, and whether there is one. It errs with a [FaultsError].
-func (s *snapshot) entry(name string) (e entry, known bool, err error) {
-	if s.err != nil {
-		return entry{}, false, s.err
+	entries, err := reg.entries, reg.err
+	reg.mu.Unlock()
+	if err != nil {
+		return err
 	}
-	e, known = s.entries[name]
-	return e, known, e.fault
+	return use(entries)
 }

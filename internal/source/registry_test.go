@@ -125,6 +125,10 @@ func TestRead(t *testing.T) {
 	if got, err := read("faulty", `{"uid":"E1"}`); got != "" || !errors.As(err, &faulty) {
 		t.Errorf("a faulty entry: %s, %v", got, err)
 	}
+	reg = registryOf(&vault{versions: []string{`{"topic":{"uid":""}}`, `{"topic":{"left_when":{},"uid":"id"}}`}})
+	if got, err := read("topic", `{"id":"E1"}`); got != "left E1" || err != nil {
+		t.Errorf("a corrected entry: %s, %v", got, err)
+	}
 }
 
 func TestAnIndexNeedsMerchants(t *testing.T) {

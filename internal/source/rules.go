@@ -16,8 +16,8 @@ type (
 	rules []rule
 	// rule holds where all of its tests hold.
 	rule []test
-	// test is a path and the values that it may have. Values are compared exactly: 3 is not "3", a number is compared digit
-	// by digit (3.0 is not 3), and an object or a list equals nothing.
+	// test is a path and the values that it may have. Values are compared exactly: 3 is not "3", a number is compared
+	// digit by digit (3.0 is not 3), and an object or a list equals nothing.
 	test struct {
 		path string
 		want []gjson.Result
@@ -34,11 +34,11 @@ func newRule(text string) rule {
 	return r
 }
 
-// readRules reads a member with one rule, or returns nil where the member is missing.
-func readRules(m *members, name string) rules {
+// readRules reads a member with one rule, or returns the fallback where the member is missing.
+func readRules(m *members, name string, fallback rules) rules {
 	value := m.take(name)
 	if value == nil {
-		return nil
+		return fallback
 	}
 	object, err := strictjson.ParseObject(value)
 	if err != nil {
@@ -62,8 +62,8 @@ func (rs rules) hold(item gjson.Result) bool {
 	return slices.ContainsFunc(rs, func(r rule) bool { return r.firstFailed(item) < 0 })
 }
 
-// whyNot returns why the rules do not hold: the first failed test of the rule that came furthest, which is most likely the
-// one that was meant. It shows none of these people.
+// whyNot returns why no rule holds: the first failed test of the rule that came furthest, which is most likely the one
+// that was meant. It shows none of these people.
 func (rs rules) whyNot(item gjson.Result, people []string) string {
 	reason, furthest := "", -1
 	for _, r := range rs {
@@ -90,13 +90,12 @@ func (t test) holds(item gjson.Result) bool {
 }
 
 func (t test) reason(item gjson.Result, people []string) string {
-	got, shown := item.Get(t.path), "missing"
-	switch {
-	case !got.Exists():
-	case slices.Contains(people, text(got)) || strings.Contains(text(got), "@"):
+	got := item.Get(t.path)
+	shown := show(got)
+	if !got.Exists() {
+		shown = "missing"
+	} else if slices.Contains(people, text(got)) || strings.Contains(text(got), "@") {
 		shown = "another value"
-	default:
-		shown = show(got)
 	}
 	wanted := make([]string, len(t.want))
 	for i, want := range t.want {

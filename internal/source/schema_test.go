@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -173,28 +174,36 @@ func TestOpenAPI(t *testing.T) {
 	}
 }
 
-// Every reply to a delivery is one that the OpenAPI document shows.
-func TestRepliesAreAsDocumented(t *testing.T) {
-	c, _ := schemas(t)
-	const content = "openapi.yaml#/paths/~1hooks~1{source}/post/responses/200/content/application~1json/schema"
-	validate := compile(t, c, content)
-	for _, d := range deliveries() {
-		got, err := receive(newRegistry(d.entry), d.make(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		reply, err := got.Reply(1, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.HasPrefix(d.name, "WeCom") {
-			if len(reply.Body) > 0 || reply.ContentType != "" {
-				t.Errorf("%s: answered %v", d.name, reply)
+// Every scheme of the table has a schema and a documented entry, and the schema has no other.
+func TestEverySchemeIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/schema/sources.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema map[string]any
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	inSchema := map[string]bool{}
+	for _, def := range schema["$defs"].(map[string]any) {
+		scheme, _ := lookUp(def, "properties", "scheme").(map[string]any)
+		list, _ := scheme["enum"].([]any)
+		for _, name := range append(list, scheme["const"]) {
+			if name, ok := name.(string); ok && lookUp(def, "required") != nil {
+				inSchema[name] = true
 			}
-			continue
 		}
-		if err := validate(string(reply.Body)); err != nil || reply.ContentType != "application/json" {
-			t.Errorf("%s: answered %s: %v", d.name, reply.Body, err)
+	}
+	if got, want := slices.Sorted(maps.Keys(inSchema)), slices.Sorted(maps.Keys(schemes)); !slices.Equal(got, want) {
+		t.Errorf("the schema has %v, the table %v", got, want)
+	}
+	docs, err := os.ReadFile("../../docs/hr-systems.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range schemes {
+		if !regexp.MustCompile(`"scheme": ?"` + name + `"`).Match(docs) {
+			t.Errorf("docs/hr-systems.md shows no entry with the scheme %s", name)
 		}
 	}
 }

@@ -1,8 +1,8 @@
 // Package source verifies what named senders of events send, and reads departures out of it.
 //
 // A scheme verifies a request over HTTP: it checks the raw bytes, decodes the body and forms the reply that the vendor
-// expects. A mapping finds departures in the body. It is no code but an entry in the sources' secret: gjson paths and tables
-// of values. What is missing, wrong or not understood never becomes a departure.
+// expects. A mapping finds departures in the body. It is no code but an entry in the sources' secret: gjson paths and
+// tables of values. What is missing, wrong or not understood never becomes a departure.
 package source
 
 import (
@@ -17,8 +17,8 @@ import (
 // MaxBody is how long a request's body may be, in bytes.
 const MaxBody = 256 << 10
 
-// What is wrong with a request. Errors that wrap these say why, for the log. They hold no key and nothing from the request.
-// Any other error of this package is ours.
+// What is wrong with a request. Errors that wrap these say why, for the log. They hold no key and nothing from the
+// request. Any other error of this package is ours.
 var (
 	// ErrUnknownSource is a name without an entry, or with one that has no scheme.
 	ErrUnknownSource = errors.New("source: no such source")
@@ -32,10 +32,9 @@ var (
 	ErrMalformed = errors.New("source: malformed")
 )
 
-// Reply is the body that a vendor expects. Its status is 200.
+// Reply is what a vendor wants to see for success. Its status is 200.
 type Reply struct {
-	// ContentType is empty where there is no body.
-	ContentType string
+	ContentType string // empty where there is no body
 	Body        []byte
 }
 
@@ -43,38 +42,36 @@ type Reply struct {
 type Delivery struct {
 	// Events are to be carried out, unless they have a Status. A handshake has none.
 	Events []departure.Event
-	reply  replier
+	reply  func() Reply // nil if the vendor looks at nothing but the status
 }
 
-// Reply returns the answer, once the events are safe: how many of them were accepted, and how many ignored. It errs where
-// the answer has to be encrypted and there are no random bytes.
-func (d Delivery) Reply(accepted, ignored int) (Reply, error) { return d.reply(accepted, ignored) }
-
-type replier func(accepted, ignored int) (Reply, error)
+// Reply returns the answer, once the events are safe: how many of them were accepted, and how many ignored.
+func (d Delivery) Reply(accepted, ignored int) Reply {
+	if d.reply != nil {
+		return d.reply()
+	}
+	return jsonReply(fmt.Appendf(nil, `{"accepted":%d,"ignored":%d}`, accepted, ignored))
+}
 
 // scheme is how one kind of sender proves who it is, and how it is answered.
 type scheme interface {
-	// open verifies the request with this raw body, and decodes it. It errs with ErrNotVerified or ErrMalformed.
+	// open verifies the request with this raw body, and decodes it. It errs with ErrNotVerified. Any other error means
+	// that the request is verified and cannot be read.
 	open(r *http.Request, body []byte, now time.Time) (message, error)
 }
 
 // message is the content of a verified request.
 type message struct {
-	// id is the sender's id of the event, where a header has it.
-	id string
-	// body is one JSON value, or nil for a handshake.
-	body  []byte
-	reply replier
+	id    string // the sender's id of the event, where a header has it
+	body  []byte // one JSON value, or nil for a handshake
+	reply func() Reply
 }
 
 // schemeRow is what a scheme's name in an entry stands for.
 type schemeRow struct {
-	// read makes the scheme from the members of an entry.
-	read func(*members) scheme
-	// get allows GET beside POST: the vendor's handshake uses it.
-	get bool
-	// mapping is the default. Members of the entry replace parts of it.
-	mapping mapping
+	read    func(*members) scheme // makes the scheme from the members of an entry
+	get     bool                  // allows GET beside POST, for the vendor's handshake
+	mapping mapping               // the default, of which members of the entry replace parts
 }
 
 // schemes has one row for each scheme. It is never written.
@@ -88,26 +85,9 @@ var schemes = map[string]schemeRow{
 	"wecom":             {read: readWeCom, get: true, mapping: weComMapping},
 }
 
-// newMessage returns the message of a verified body that was decoded with this result.
-func newMessage(body []byte, err error) (message, error) {
-	if err != nil {
-		return message{}, malformed(err)
-	}
-	return message{body: body, reply: countReply}, nil
-}
-
 // handshake returns the message of a request that only wants this reply.
-func handshake(reply Reply) message {
-	return message{reply: func(int, int) (Reply, error) { return reply, nil }}
-}
-
-// countReply answers a vendor that looks at nothing but the status.
-func countReply(accepted, ignored int) (Reply, error) {
-	return jsonReply(fmt.Appendf(nil, `{"accepted":%d,"ignored":%d}`, accepted, ignored)), nil
-}
+func handshake(reply Reply) message { return message{reply: func() Reply { return reply }} }
 
 func jsonReply(body []byte) Reply { return Reply{ContentType: "application/json", Body: body} }
 
 func notVerified(reason string) error { return fmt.Errorf("%w: %s", ErrNotVerified, reason) }
-
-func malformed(err error) error { return fmt.Errorf("%w: %w", ErrMalformed, err) }

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// readStandardWebhooks reads the scheme of the Standard Webhooks specification. It is hmac with fixed members, but for keys.
+// readStandardWebhooks reads the scheme of the Standard Webhooks specification: hmac with a choice of keys alone.
 func readStandardWebhooks(m *members) scheme {
 	signed, _ := parseSigned("{header:webhook-id}.{header:webhook-timestamp}.{body}") // a test parses it
 	return signature{

@@ -8,14 +8,14 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// weCom is a callback of WeCom 企业微信, of an own app or of a third-party app. A third-party app gets messages with several
+// weCom is a callback of WeCom 企业微信, of an own or a third-party app. A third-party app gets messages with several
 // owners: the provider's corp id (GET), the suite id (commands), the customer's corp id (data).
 type weCom struct{ callback }
 
 func readWeCom(m *members) scheme { return weCom{readCallback(m)} }
 
-// weComMapping: a member was deleted (WeCom developer center, "Contact change notification"). An own app finds the type in
-// Event, a third-party app in InfoType. Messages have no id.
+// weComMapping: a member was deleted (WeCom developer center, "Contact change notification"). An own app finds the
+// type in Event, a third-party app in InfoType. Messages have no id.
 var weComMapping = mapping{
 	left: rules{
 		newRule(`{"Event":["change_contact"],"ChangeType":["delete_user"]}`),
@@ -24,8 +24,7 @@ var weComMapping = mapping{
 	time: paths{"CreateTime", "TimeStamp"},
 }
 
-// open answers a GET with the decrypted echostr and nothing else, since WeCom compares the bytes. A POST is answered
-// without a body.
+// open answers a GET with the decrypted echostr alone, since WeCom compares the bytes, and a POST with an empty body.
 func (w weCom) open(r *http.Request, body []byte, _ time.Time) (message, error) {
 	query := r.URL.Query()
 	if r.Method == http.MethodGet {
@@ -37,7 +36,7 @@ func (w weCom) open(r *http.Request, body []byte, _ time.Time) (message, error) 
 		}
 		return handshake(Reply{ContentType: "text/plain; charset=utf-8", Body: text}), err
 	}
-	outer, err := xmlObject(body)
+	outer, err := object(body)
 	if err != nil {
 		return message{}, notVerified(err.Error())
 	}
@@ -45,7 +44,6 @@ func (w weCom) open(r *http.Request, body []byte, _ time.Time) (message, error) 
 	if err != nil {
 		return message{}, err
 	}
-	m, err := newMessage(xmlObject(text))
-	m.reply = func(int, int) (Reply, error) { return Reply{}, nil }
-	return m, err
+	event, err := object(text)
+	return message{body: event, reply: func() Reply { return Reply{} }}, err
 }

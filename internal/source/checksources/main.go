@@ -1,5 +1,5 @@
-// Command checksources checks a file before it is written to Secrets Manager as the sources' secret. It prints every fault,
-// or what would become of a sample body of one source. The body must be decrypted, as in the vendor's documentation.
+// Command checksources checks a file before it becomes the sources' secret. It prints every fault, or what becomes of
+// a sample body of one source. The body must be decrypted, as in the vendor's documentation.
 package main
 
 import (
@@ -19,7 +19,7 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:], os.Stdout); err != nil {
+	if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "check-sources:", err)
 		os.Exit(1)
 	}
@@ -27,7 +27,7 @@ func main() {
 
 var errFaulty = errors.New("the sources are faulty")
 
-func run(args []string, out io.Writer) error {
+func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("check-sources", flag.ContinueOnError)
 	path := flags.String("file", "", "the `file` with the secret's text")
 	name := flags.String("source", "", "the `name` of one of its sources")
@@ -42,12 +42,10 @@ func run(args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	registry := source.New(source.Config{
-		Secrets: file(text), SecretID: *path,
-		Decoder: departure.Decoder{Zone: time.FixedZone("+08:00", 8*60*60)}, // the default of UNBIND_UTC_OFFSET
-	})
+	decoder := departure.Decoder{Zone: time.FixedZone("+08:00", 8*60*60)} // the default of UNBIND_UTC_OFFSET
+	registry := source.New(source.Config{Secrets: file(text), SecretID: *path, Decoder: decoder})
 	var faulty *source.FaultsError
-	switch err := registry.Check(context.Background()); {
+	switch err := registry.Check(ctx); {
 	case errors.As(err, &faulty):
 		fmt.Fprintln(out, strings.Join(faulty.Faults, "\n"))
 		return errFaulty
@@ -65,13 +63,13 @@ func run(args []string, out io.Writer) error {
 		return err
 	}
 	if members, err := strictjson.ParseObject(body); err == nil && members.Has("encrypt") {
-		return fmt.Errorf("%s is encrypted: take the body as it was before, from the vendor's documentation or log", *bodyPath)
+		return fmt.Errorf("%s is encrypted: take it decrypted from the vendor's documentation or log", *bodyPath)
 	}
-	events, err := registry.Read(context.Background(), *name, body, departure.Meta{Source: *name})
+	events, err := registry.Read(ctx, *name, body, departure.Meta{Source: *name})
 	for _, event := range events {
 		fmt.Fprintln(out, describe(event))
 		if event.Status == departure.Failed {
-			err = errors.New("such an event goes to the dead-letter queue: correct the entry, or check that the body is complete")
+			err = errors.New("such an event goes to the dead-letter queue: correct the entry, or complete the body")
 		}
 	}
 	return err
@@ -80,23 +78,20 @@ func run(args []string, out io.Writer) error {
 // describe shows whole uids, since the person who writes the entry has to see them.
 func describe(event departure.Event) string {
 	uid := "uid=" + strings.Join(event.UIDs, ",")
+	if len(event.Merchants) > 0 {
+		uid += " merchant=" + strings.Join(event.Merchants, ",")
+	}
 	switch {
 	case event.Status == departure.Unknown:
 		return fmt.Sprintf("unknown: %s %s", event.Detail, uid)
 	case event.Status != "":
 		return fmt.Sprintf("%s: %s", event.Status, event.Detail)
-	}
-	line := "departure " + uid
-	if len(event.Merchants) > 0 {
-		line += " merchant=" + strings.Join(event.Merchants, ",")
-	}
-	switch {
 	case event.Type == departure.TypeCancelled:
-		return "cancelled " + line
+		return "cancelled departure " + uid
 	case event.EffectiveAt.IsZero():
-		return line + " effective=now"
+		return "departure " + uid + " effective=now"
 	}
-	return line + " effective=" + event.EffectiveAt.Format(time.RFC3339)
+	return "departure " + uid + " effective=" + event.EffectiveAt.Format(time.RFC3339)
 }
 
 // file is the text of a file that is read as the secret.

@@ -46,7 +46,7 @@ func TestRun(t *testing.T) {
 				args[5] = write("body.json", tt.body)
 			}
 			var out strings.Builder
-			err := run(args, &out)
+			err := run(t.Context(), args, &out)
 			if out.String() != tt.want {
 				t.Errorf("got %s", out.String())
 			}
