@@ -1,5 +1,5 @@
-// Package secrets reads secrets from AWS Secrets Manager behind a small cache. A warm function reads none, a short fault of
-// Secrets Manager has no effect, and nobody outside can cause many reads.
+// Package secrets reads secrets from AWS Secrets Manager and caches them for some minutes. The cache bridges short
+// faults of Secrets Manager, and limits how often refused tokens and signatures can cause a read.
 package secrets
 
 import (
@@ -17,19 +17,20 @@ import (
 
 // API is the one call of [secretsmanager.Client] that is needed.
 type API interface {
-	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
+	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (
+		*secretsmanager.GetSecretValueOutput, error)
 }
 
 // Config configures a [Cache]. The zero value of each member is its default.
 type Config struct {
-	// TTL is how long a secret is served without a new read, up to 10 % more or less, so that functions started together do
-	// not read together. Default 5 minutes.
+	// TTL is how long a secret is served without a new read, ±10 % so that functions that start together do not
+	// read at the same time. Default 5 minutes.
 	TTL time.Duration
-	// Stale is how long after the last good read a secret is still served while reads fail for a reason that may pass.
-	// Default 1 hour.
+	// Stale is how long after the last good read a secret is still served while reads fail for a reason that may
+	// pass. Default 1 hour.
 	Stale time.Duration
-	// Hold is how long a failed read is remembered, and how long a forced read that brought nothing new is not repeated. It
-	// is the one limit on forced reads. Default 30 seconds.
+	// Hold is how long a failed read is not repeated, nor a read by Renew that brought no other version. It is the
+	// only limit on reads by Renew. Default 30 seconds.
 	Hold time.Duration
 	// Timeout bounds one read with all the attempts of the SDK. Default 5 seconds.
 	Timeout time.Duration
@@ -39,16 +40,16 @@ type Config struct {
 	Rand func() float64
 }
 
-// Cache reads secrets and keeps them for a while. It keeps every secret it was asked for: only the operator names secrets. It
-// is safe for concurrent use.
+// Cache reads secrets and keeps each for a while. It never removes one: only the operator names secrets. It is safe
+// for concurrent use.
 type Cache struct {
 	api   API
 	cfg   Config
 	reads singleflight.Group
 
-	mu      sync.Mutex
+	mu      sync.Mutex // never held during a read
+	begun   int        // how many reads have begun
 	entries map[string]entry
-	begun   int // reads so far
 }
 
 // entry is what is known of one secret.
@@ -58,7 +59,7 @@ type entry struct {
 	err    *Error    // of the last read; nil if it was good
 	until  time.Time // until then Get does not read
 	held   time.Time // until then Renew does not read
-	read   int       // the number of the last read, by its beginning
+	number int       // of the read that wrote all this, by the order in which reads began
 }
 
 // New returns an empty Cache.
@@ -76,17 +77,14 @@ func New(api API, cfg Config) *Cache {
 	return &Cache{api: api, cfg: cfg, entries: map[string]entry{}}
 }
 
-// Get returns the secret named id, a name or an ARN, from the cache while it is fresh. Callers who want the same secret at
-// the same time share one read, which goes on when one of them leaves.
+// Get returns the secret named id, a name or an ARN, from the cache while it is fresh. Callers who want the same
+// secret at the same time share one read. It goes on when one of them leaves.
 //
-// The error is an [*Error]. While it may pass, a secret that was read within the last hour is returned instead.
+// The error is an [*Error]. While reads fail for a reason that may pass, Get returns the last secret for Config.Stale.
 func (c *Cache) Get(ctx context.Context, id string) (Secret, error) {
-	e := c.entry(id)
-	if !c.now().Before(e.until) {
-		var err error
-		if e, err = c.read(ctx, id, false); err != nil {
-			return Secret{}, err
-		}
+	e, err := c.read(ctx, id, nil)
+	if err != nil {
+		return Secret{}, err
 	}
 	if e.err == nil || c.now().Sub(e.good) <= c.cfg.Stale {
 		return e.secret, nil
@@ -94,45 +92,49 @@ func (c *Cache) Get(ctx context.Context, id string) (Secret, error) {
 	return Secret{}, e.err
 }
 
-// Renew returns the secret after a version of it, seen, was of no use: it reads the secret again, unless the cache has another
-// version. Callers who ask at the same time share one read.
+// Renew returns the secret after a version of it, seen, was refused. It reads the secret again, unless the cache has
+// another version. Callers who ask at the same time share one read.
 //
-// A read that failed, or that brought the version seen again, is not repeated for Config.Hold; until then its result is
-// returned. The error is an [*Error].
+// After a read that failed, or that brought the version seen again, Renew does not read for Config.Hold, and returns
+// what that read brought. The error is an [*Error].
 func (c *Cache) Renew(ctx context.Context, seen Secret) (Secret, error) {
-	e := c.entry(seen.ID)
-	if e.secret.Version == seen.Version && !c.now().Before(e.held) {
-		var err error
-		if e, err = c.read(ctx, seen.ID, true); err != nil {
-			return Secret{}, err
-		}
-	}
-	if e.secret.Version != seen.Version {
+	e, err := c.read(ctx, seen.ID, &seen)
+	switch {
+	case err != nil:
+		return Secret{}, err
+	case e.secret.Version != seen.Version:
 		return c.Get(ctx, seen.ID)
-	}
-	if e.err != nil {
+	case e.err != nil:
 		return Secret{}, e.err
 	}
 	return e.secret, nil
 }
 
-func (c *Cache) entry(id string) entry {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.entries[id]
+// due reports whether the secret must be read: for Get, where seen is nil, or for Renew.
+func (c *Cache) due(e entry, seen *Secret) bool {
+	if seen == nil {
+		return !c.now().Before(e.until)
+	}
+	return e.secret.Version == seen.Version && !c.now().Before(e.held)
 }
 
-// read reads the secret, or waits for the read that is under way, and returns the entry with the result. It errs only when
-// ctx ends. A forced read does not wait for a read that began before: that one may have seen the old version.
-func (c *Cache) read(ctx context.Context, id string, forced bool) (entry, error) {
+// read returns the entry after the read that is due, if one is. It errs only when ctx ends. Get and Renew do not share
+// a read: one that began before the refusal may bring the refused version.
+func (c *Cache) read(ctx context.Context, id string, seen *Secret) (entry, error) {
+	c.mu.Lock()
+	e := c.entries[id]
+	c.mu.Unlock()
+	if !c.due(e, seen) {
+		return e, nil
+	}
 	if ctx.Err() != nil {
 		return entry{}, &Error{ID: id, Reason: Interrupted, Err: ctx.Err()}
 	}
 	key := id
-	if forced {
-		key = "forced " + id
+	if seen != nil {
+		key = "renew " + id
 	}
-	done := c.reads.DoChan(key, func() (any, error) { return c.fetch(context.WithoutCancel(ctx), id, forced), nil })
+	done := c.reads.DoChan(key, func() (any, error) { return c.fetch(context.WithoutCancel(ctx), id, seen), nil })
 	select {
 	case result := <-done:
 		return result.Val.(entry), nil
@@ -141,38 +143,35 @@ func (c *Cache) read(ctx context.Context, id string, forced bool) (entry, error)
 	}
 }
 
-// fetch reads the secret and writes the entry.
-func (c *Cache) fetch(ctx context.Context, id string, forced bool) entry {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
-	defer cancel()
+// fetch reads the secret, unless the read of another caller has just ended, and returns the entry with the result.
+func (c *Cache) fetch(ctx context.Context, id string, seen *Secret) entry {
 	c.mu.Lock()
 	c.begun++
-	number := c.begun
+	e, number := c.entries[id], c.begun
 	c.mu.Unlock()
+	if !c.due(e, seen) {
+		return e
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
 	secret, err := c.get(ctx, id)
+	now := c.now()
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, now := c.entries[id], c.now()
-	if number < e.read {
-		return e // a read that began later has ended before this one
+	e = c.entries[id]
+	if err != nil || seen != nil && secret.Version == e.secret.Version {
+		e.held = now.Add(c.cfg.Hold)
 	}
-	e.read = number
-	if err == nil {
-		jitter := 0.9 + 0.2*c.cfg.Rand()
-		e.until = now.Add(time.Duration(jitter * float64(c.cfg.TTL)))
-		if forced && secret.Version == e.secret.Version {
-			e.held = now.Add(c.cfg.Hold)
-		}
-		e.secret, e.good = secret, now
-	} else {
-		e.until = now.Add(c.cfg.Hold)
-		e.held = e.until
-		if !err.Temporary() { // somebody has taken away the secret, or the right to read it
+	if number > e.number { // else a read that began later has already ended
+		e.number, e.err, e.until = number, err, now.Add(c.cfg.Hold)
+		if err == nil {
+			jitter := 0.9 + 0.2*c.cfg.Rand()
+			e.secret, e.good, e.until = secret, now, now.Add(time.Duration(jitter*float64(c.cfg.TTL)))
+		} else if !err.Temporary() { // the secret was deleted, or the role may not read it any more
 			e.secret, e.good = Secret{}, time.Time{}
 		}
 	}
-	e.err = err
 	c.entries[id] = e
 	return e
 }
@@ -187,10 +186,8 @@ func (c *Cache) get(ctx context.Context, id string) (Secret, *Error) {
 	case strings.TrimSpace(aws.ToString(out.SecretString)) == "":
 		return Secret{}, &Error{ID: id, Reason: Empty}
 	}
-	return Secret{
-		ID: id, Value: *out.SecretString, Version: aws.ToString(out.VersionId), Written: aws.ToTime(out.CreatedDate),
-	}, nil
+	return Secret{id, *out.SecretString, aws.ToString(out.VersionId), aws.ToTime(out.CreatedDate)}, nil
 }
 
-// now is the wall clock: the monotonic one may stand still while Lambda has frozen the function.
+// now returns the wall clock: the monotonic clock may stop while Lambda freezes the function.
 func (c *Cache) now() time.Time { return c.cfg.Now().Round(0) }

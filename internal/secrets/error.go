@@ -29,23 +29,22 @@ const (
 	ServerFault       Reason = "a fault of Secrets Manager"
 	Unreachable       Reason = "no usable answer from Secrets Manager"
 	Interrupted       Reason = "the caller left before it was read"
+	again                    = "it is tried again later; if it stays, check "
 )
 
-const again = "it is tried again later; if it stays, check "
-
-// reasons is the table of reasons: whether the same read may succeed later although nobody changes anything, what to do, and
-// the error code (Secrets Manager API reference, GetSecretValue).
+// reasons is the table of reasons: whether the same read may succeed later by itself, what to do, and the error code
+// (Secrets Manager API reference, GetSecretValue).
 var reasons = map[Reason]struct {
 	temporary    bool
 	advice, code string
 }{
 	Missing: {false, "create it in this function's account and region and write a value, or correct the name " +
 		"(another account's needs its whole ARN)", "ResourceNotFoundException"},
-	MarkedForDeletion: {false, "restore it with aws secretsmanager restore-secret, or name another", "InvalidRequestException"},
-	Denied: {false, "allow this function's role secretsmanager:GetSecretValue on this secret, and kms:Decrypt on its key " +
-		"where that is a key of your own", "AccessDeniedException"},
-	Undecryptable: {false, "check that its KMS key is enabled, not awaiting deletion, and allows this function's role " +
-		"kms:Decrypt", "DecryptionFailure"},
+	MarkedForDeletion: {false, "restore it (aws secretsmanager restore-secret) or name another", "InvalidRequestException"},
+	Denied: {false, "allow this function's role secretsmanager:GetSecretValue on this secret, and kms:Decrypt on " +
+		"its key where that is a key of your own", "AccessDeniedException"},
+	Undecryptable: {false, "check that its KMS key is enabled, not awaiting deletion, and allows this function's " +
+		"role kms:Decrypt", "DecryptionFailure"},
 	Binary:      {false, "write it as text (SecretString)", ""},
 	Empty:       {false, "write its value", ""},
 	Refused:     {false, "check the name of the secret, and the function's credentials and region", ""},
@@ -60,15 +59,15 @@ type Error struct {
 	// ID is the name or ARN that was asked for.
 	ID     string
 	Reason Reason
-	// Err is the SDK's error or the caller's context error. It is nil where the secret was read and cannot be used.
+	// Err is the SDK's or the context's error, or nil where the secret was read and cannot be used.
 	Err error
 }
 
 // Error names the secret, what is wrong with it, what to do, and AWS's error if there is one.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("secrets: read %s: %s: %s", e.ID, e.Reason, reasons[e.Reason].advice)
-	if cause := describe(e.Err); cause != "" {
-		text += " (" + cause + ")"
+	if e.Err != nil {
+		text += " (" + describe(e.Err) + ")"
 	}
 	return text
 }
@@ -76,7 +75,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Temporary reports whether the same read may succeed later although nobody changes anything.
+// Temporary reports whether the same read may succeed later by itself.
 func (e *Error) Temporary() bool { return reasons[e.Reason].temporary }
 
 // Class is the class of the fault in logs and metrics.
@@ -84,62 +83,47 @@ func (e *Error) Class() string { return "secret" }
 
 // classify finds the reason by error code, HTTP status and type.
 func classify(err error) Reason {
-	var api smithy.APIError
-	if errors.As(err, &api) {
-		for reason, row := range reasons {
-			if row.code == api.ErrorCode() {
-				return reason
-			}
-		}
-		if _, ok := retry.DefaultThrottleErrorCodes[api.ErrorCode()]; ok {
-			return Throttled
-		}
-		if _, ok := retry.DefaultRetryableErrorCodes[api.ErrorCode()]; ok {
-			return Unreachable
-		}
-		if api.ErrorFault() == smithy.FaultServer {
-			return ServerFault
+	var api smithy.APIError = &smithy.GenericAPIError{}
+	errors.As(err, &api)
+	for reason, row := range reasons {
+		if row.code != "" && row.code == api.ErrorCode() {
+			return reason
 		}
 	}
+	_, throttled := retry.DefaultThrottleErrorCodes[api.ErrorCode()]
+	_, timedOut := retry.DefaultRetryableErrorCodes[api.ErrorCode()]
+	_, network := errors.AsType[net.Error](err) // also where Config.Timeout ended the read
+	_, unsent := errors.AsType[*smithyhttp.RequestSendError](err)
 	switch status := httpStatus(err); {
-	case status == http.StatusTooManyRequests:
+	case throttled || status == http.StatusTooManyRequests:
 		return Throttled
-	case status >= 500:
+	case api.ErrorFault() == smithy.FaultServer || status >= 500:
 		return ServerFault
-	case status >= 300:
+	case status >= 300 && !timedOut:
 		return Refused
-	case status >= 200: // a reply that was cut off, or is not one of Secrets Manager
-		return Unreachable
-	}
-	var network net.Error
-	var send *smithyhttp.RequestSendError
-	var canceled *smithy.CanceledError
-	if errors.As(err, &network) || errors.As(err, &send) || errors.As(err, &canceled) || errors.Is(err, context.DeadlineExceeded) {
+	case status >= 200 || timedOut || network || unsent: // 200: cut off, or not from Secrets Manager
 		return Unreachable
 	}
 	return Refused
 }
 
 func httpStatus(err error) int {
-	var reply *smithyhttp.ResponseError
-	if errors.As(err, &reply) && reply.Response != nil && reply.Response.Response != nil {
+	if reply, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		return reply.HTTPStatusCode()
 	}
 	return 0
 }
 
-// describe returns AWS's error code and message on one line of at most 400 bytes, or what else is known in fixed words: the
-// texts of decoders and of the network may quote what they met.
+// describe returns AWS's error code and message in one line of at most 400 bytes, else fixed words: the errors of
+// decoders and of the network may quote the secret.
 func describe(err error) string {
-	var api smithy.APIError
-	switch {
-	case err == nil:
-		return ""
-	case errors.As(err, &api):
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return fmt.Sprintf("%.400s", strings.Join(strings.Fields(api.ErrorCode()+": "+api.ErrorMessage()), " "))
-	case httpStatus(err) != 0:
-		return fmt.Sprintf("unreadable reply, HTTP %d", httpStatus(err))
-	case errors.Is(err, context.DeadlineExceeded):
+	}
+	if status := httpStatus(err); status != 0 {
+		return fmt.Sprintf("unreadable reply, HTTP %d", status)
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
 		return "timed out"
 	}
 	return "no reply"

@@ -34,17 +34,17 @@ func FuzzParse(f *testing.F) {
 			t.Error("no word")
 		}
 		for merchant := range got.index {
-			e, err := got.of(merchant)
+			value, secretID, err := got.of(merchant)
 			errs = append(errs, err)
-			if err == nil && (e.token == "") == (e.secretID == "") {
+			if err == nil && (value == "") == (secretID == "") {
 				t.Error("neither or both of token and secret")
 			}
-			if err != nil && (e.token != "" || e.secretID != "") {
+			if err != nil && (value != "" || secretID != "") {
 				t.Errorf("a result beside the error %v", err)
 			}
 		}
 		if text := errors.Join(errs...); text != nil && strings.Contains(text.Error(), token) && !inName(secret, token) {
-			t.Errorf("the error tells the content: %v", text)
+			t.Errorf("the error quotes the content: %v", text)
 		}
 	})
 }

@@ -1,13 +1,15 @@
-// Package token finds a merchant's authorizer_access_token: in one secret with one token, or by an index of many merchants
-// that holds their tokens or names secrets that do.
+// Package token finds a merchant's authorizer_access_token: in a secret with one token, or by an index of many
+// merchants that holds their tokens or names secrets that do.
 //
-// It never refreshes a token: a token server writes the secret.
+// It never refreshes a token: your token server does that and writes the secret.
 package token
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"wedata-unbind/internal/departure"
@@ -15,116 +17,110 @@ import (
 	"wedata-unbind/internal/secrets"
 )
 
-// Secrets reads secrets. [secrets.Cache] implements it.
-type Secrets interface {
-	// Get returns the secret with that name or ARN.
-	Get(ctx context.Context, id string) (secrets.Secret, error)
-	// Renew returns the secret as it is now, after the one seen was of no use.
-	Renew(ctx context.Context, seen secrets.Secret) (secrets.Secret, error)
-}
-
 // Store finds tokens. It is safe for concurrent use.
 type Store struct {
-	secrets Secrets
-	id      string
+	cache *secrets.Cache
+	id    string
 
-	mu     sync.Mutex
-	parsed secrets.Secret // the version of the secret that form and err are of
-	form   form
-	err    error
+	mu   sync.Mutex
+	form form // of the version of the secret parsed last
+	err  error
 }
 
 var _ offboard.Tokens = (*Store)(nil)
 
-// New returns the Store of the secret named secretID, a name or an ARN. Its index names all other secrets.
-func New(s Secrets, secretID string) *Store {
-	return &Store{secrets: s, id: secretID}
+// New returns the Store of the secret named secretID, a name or an ARN. The index in it names all other secrets.
+func New(cache *secrets.Cache, secretID string) *Store {
+	return &Store{cache: cache, id: secretID}
 }
 
-// Merchants returns the appids of the index, sorted, also those of faulty entries; or the one merchant of a single token,
-// which is "" where the secret does not tell its appid. It errs where the secret cannot be read or has no known form.
+// Merchants returns the appids of the index, sorted, also those of faulty entries; or the one merchant of a single
+// token, "" where the secret does not name it. It errs where the secret cannot be read or has no known form.
 func (s *Store) Merchants(ctx context.Context) ([]string, error) {
-	_, f, err := s.root(s.secrets.Get(ctx, s.id))
-	if err != nil {
+	f, err := s.root(s.cache.Get(ctx, s.id))
+	switch {
+	case err != nil:
 		return nil, err
+	case f.index == nil:
+		return []string{f.appid}, nil
 	}
-	return f.merchants(), nil
+	return slices.Sorted(maps.Keys(f.index)), nil
 }
 
 // Indexed reports whether the secret is an index of merchants. It errs like Merchants.
 func (s *Store) Indexed(ctx context.Context) (bool, error) {
-	_, f, err := s.root(s.secrets.Get(ctx, s.id))
+	f, err := s.root(s.cache.Get(ctx, s.id))
 	return f.index != nil, err
 }
 
-// Token returns the token of a merchant. It errs where one of the secrets cannot be read or used, or where the merchant is
-// unknown. A fault in one merchant's entry does not concern the others. An error that may pass has a method Temporary that
-// returns true; for all others somebody must act, and the error says what to do. Every error has the class "secret".
+// Token returns the token of a merchant. It errs where a secret cannot be read or used, or the merchant is unknown. A
+// fault in one merchant's entry does not affect the others. An error that may pass has a method Temporary that returns
+// true. Any other error says what to do. Every error has the class "secret".
 func (s *Store) Token(ctx context.Context, merchant string) (offboard.Token, error) {
-	root, f, err := s.root(s.secrets.Get(ctx, s.id))
-	if err == nil && f.lacks(merchant) {
-		// It may have been added a moment ago.
-		root, f, err = s.root(s.secrets.Renew(ctx, root))
+	f, err := s.root(s.cache.Get(ctx, s.id))
+	if _, listed := f.index[merchant]; f.index != nil && !listed { // it may have been added a moment ago
+		f, err = s.root(s.cache.Renew(ctx, f.secret))
 	}
 	if err != nil {
 		return offboard.Token{}, err
 	}
-	token, _, err := s.find(ctx, merchant, root, f)
+	token, _, err := s.find(ctx, merchant, f)
 	return token, err
 }
 
-// Renew returns the token of a merchant after WeChat refused one: as the secret is now, unless the cache has another token
-// already. It returns the refused one again where there is no newer one. Errors are those of Token.
+// Renew returns the token of a merchant after WeChat refused one: as the secret is now, unless the cache has another
+// token already. It returns the refused one again where there is no newer one. Errors are those of Token.
 func (s *Store) Renew(ctx context.Context, merchant string, refused offboard.Token) (offboard.Token, error) {
-	root, f, err := s.root(s.secrets.Get(ctx, s.id))
+	f, err := s.root(s.cache.Get(ctx, s.id))
 	if err != nil {
 		return offboard.Token{}, err
 	}
-	token, holder, err := s.find(ctx, merchant, root, f)
+	token, holder, err := s.find(ctx, merchant, f)
 	if err != nil || token.Value != refused.Value {
 		return token, err
 	}
-	if holder.ID != root.ID {
-		held, err := s.secrets.Renew(ctx, holder)
-		if token, err = behind(merchant, held, err); departure.IsTemporary(err) || err == nil && token.Value != refused.Value {
+	if holder.ID != s.id {
+		held, err := s.cache.Renew(ctx, holder)
+		token, err = behind(merchant, held, err)
+		if departure.IsTemporary(err) || err == nil && token.Value != refused.Value {
 			return token, err
 		}
-		// Its own secret has nothing new. The index may name another one by now.
+		// That secret has no new token. The index may name another secret now.
 	}
-	if root, f, err = s.root(s.secrets.Renew(ctx, root)); err != nil {
+	if f, err = s.root(s.cache.Renew(ctx, f.secret)); err != nil {
 		return offboard.Token{}, err
 	}
-	token, _, err = s.find(ctx, merchant, root, f)
+	token, _, err = s.find(ctx, merchant, f)
 	return token, err
 }
 
-// root parses the Store's own secret. It keeps the form of the last version, so that an index is not parsed again for each
-// merchant in it.
-func (s *Store) root(secret secrets.Secret, err error) (secrets.Secret, form, error) {
+// root returns the form of the Store's own secret. It parses each version once, not for each merchant in it.
+func (s *Store) root(secret secrets.Secret, err error) (form, error) {
 	if err != nil {
-		return secrets.Secret{}, form{}, err
+		return form{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.parsed != secret {
-		s.parsed = secret
-		if s.form, s.err = parse(secret.Value); s.err != nil {
+	if s.form.secret != secret {
+		s.form, s.err = parse(secret.Value)
+		s.form.secret = secret
+		if s.err != nil {
 			s.err = faultf("secret %s: %w", secret.ID, s.err)
 		}
 	}
-	return secret, s.form, s.err
+	return s.form, s.err
 }
 
 // find returns the token of a merchant and the secret that holds it.
-func (s *Store) find(ctx context.Context, merchant string, root secrets.Secret, f form) (offboard.Token, secrets.Secret, error) {
-	e, err := f.of(merchant)
-	if err != nil {
-		return offboard.Token{}, root, faultf("secret %s: %w", root.ID, err)
+func (s *Store) find(ctx context.Context, merchant string, f form) (offboard.Token, secrets.Secret, error) {
+	value, secretID, err := f.of(merchant)
+	switch {
+	case err != nil:
+		return offboard.Token{}, f.secret, faultf("secret %s: %w", f.secret.ID, err)
+	case secretID == "":
+		return offboard.Token{Value: value, SecretID: f.secret.ID, Written: f.secret.Written}, f.secret, nil
 	}
-	if e.secretID == "" {
-		return offboard.Token{Value: e.token, SecretID: root.ID, Written: root.Written}, root, nil
-	}
-	held, err := s.secrets.Get(ctx, e.secretID)
+	held, err := s.cache.Get(ctx, secretID)
 	token, err := behind(merchant, held, err)
 	return token, held, err
 }
