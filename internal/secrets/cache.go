@@ -96,7 +96,7 @@ func (c *Cache) Get(ctx context.Context, id string) (Secret, error) {
 // another version. Callers who ask at the same time share one read.
 //
 // After a read that failed, or that brought the version seen again, Renew does not read for Config.Hold, and returns
-// what that read brought. The error is an [*Error].
+// what that read brought, unless ctx comes from [WithoutLimit]. The error is an [*Error].
 func (c *Cache) Renew(ctx context.Context, seen Secret) (Secret, error) {
 	e, err := c.read(ctx, seen.ID, &seen)
 	switch {
@@ -110,12 +110,18 @@ func (c *Cache) Renew(ctx context.Context, seen Secret) (Secret, error) {
 	return e.secret, nil
 }
 
+type limitKey struct{}
+
+// WithoutLimit returns a context for a caller who may cause reads at any time: Config.Hold does not count.
+func WithoutLimit(ctx context.Context) context.Context { return context.WithValue(ctx, limitKey{}, true) }
+
 // due reports whether the secret must be read: for Get, where seen is nil, or for Renew.
-func (c *Cache) due(e entry, seen *Secret) bool {
+func (c *Cache) due(ctx context.Context, e entry, seen *Secret) bool {
+	noLimit := ctx.Value(limitKey{}) != nil
 	if seen == nil {
-		return !c.now().Before(e.until)
+		return !c.now().Before(e.until) || noLimit && e.err != nil
 	}
-	return e.secret.Version == seen.Version && !c.now().Before(e.held)
+	return e.secret.Version == seen.Version && (!c.now().Before(e.held) || noLimit)
 }
 
 // read returns the entry after the read that is due, if one is. It errs only when ctx ends. Get and Renew do not share
@@ -124,7 +130,7 @@ func (c *Cache) read(ctx context.Context, id string, seen *Secret) (entry, error
 	c.mu.Lock()
 	e := c.entries[id]
 	c.mu.Unlock()
-	if !c.due(e, seen) {
+	if !c.due(ctx, e, seen) {
 		return e, nil
 	}
 	if ctx.Err() != nil {
@@ -149,7 +155,7 @@ func (c *Cache) fetch(ctx context.Context, id string, seen *Secret) entry {
 	c.begun++
 	e, number := c.entries[id], c.begun
 	c.mu.Unlock()
-	if !c.due(e, seen) {
+	if !c.due(ctx, e, seen) {
 		return e
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)

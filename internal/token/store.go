@@ -35,22 +35,17 @@ func New(cache *secrets.Cache, secretID string) *Store {
 }
 
 // Merchants returns the appids of the index, sorted, also those of faulty entries; or the one merchant of a single
-// token, "" where the secret does not name it. It errs where the secret cannot be read or has no known form.
-func (s *Store) Merchants(ctx context.Context) ([]string, error) {
+// token, "" where the secret does not name it. Index reports which of the two the secret is. It errs where the secret
+// cannot be read or has no known form.
+func (s *Store) Merchants(ctx context.Context) (appids []string, index bool, err error) {
 	f, err := s.root(s.cache.Get(ctx, s.id))
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, false, err
 	case f.index == nil:
-		return []string{f.appid}, nil
+		return []string{f.appid}, false, nil
 	}
-	return slices.Sorted(maps.Keys(f.index)), nil
-}
-
-// Indexed reports whether the secret is an index of merchants. It errs like Merchants.
-func (s *Store) Indexed(ctx context.Context) (bool, error) {
-	f, err := s.root(s.cache.Get(ctx, s.id))
-	return f.index != nil, err
+	return slices.Sorted(maps.Keys(f.index)), true, nil
 }
 
 // Token returns the token of a merchant. It errs where a secret cannot be read or used, or the merchant is unknown. A
