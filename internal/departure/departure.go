@@ -19,7 +19,7 @@ const (
 	TypeCancelled = "employee.left.cancelled"
 )
 
-// MaxPairs is how many pairs of uid and merchant one event may name.
+// MaxPairs is how many pairs of uid and merchant one invocation carries out.
 const MaxPairs = 5000
 
 // Meta is what is known of an event beside the people in it.
@@ -102,34 +102,97 @@ type Departure struct {
 	EffectiveAt time.Time
 }
 
-// Check returns an error that names the first thing in the event that cannot be carried out: nobody at all, a uid that
-// cannot be one, a merchant that is no appid, or more than MaxPairs pairs.
-func (e Event) Check() error {
-	if len(e.UIDs) == 0 {
-		return fmt.Errorf("uid: missing; %s", hint)
-	}
-	for _, uid := range e.UIDs {
-		if err := checkUID(uid); err != nil {
-			return fmt.Errorf("uid: %w", err)
-		}
+// Checked returns the event with those of its uids that can be carried out, and a Failed event for each that cannot: one
+// wrong uid does not hold up the others. An event with nobody, or with a merchant that is no appid, fails whole. Where an id
+// or a source contains a uid, it is masked there, since both are logged.
+func (e Event) Checked() []Event {
+	if e.Status != "" {
+		return []Event{e}
 	}
 	for _, merchant := range e.Merchants {
 		if !IsAppID(merchant) {
-			return errors.New("merchant: not an authorizer appid such as wx0123456789abcdef")
+			return []Event{Refuse(e.Meta, errors.New("merchant: not an authorizer appid such as wx0123456789abcdef"))}
 		}
 	}
-	return checkPairs(len(e.UIDs), max(1, len(e.Merchants)))
+	if len(e.UIDs) == 0 {
+		return []Event{Refuse(e.Meta, fmt.Errorf("uid: missing; %s", hint))}
+	}
+	for _, uid := range e.UIDs {
+		e.ID, e.Source = maskIn(e.ID, uid), maskIn(e.Source, uid)
+	}
+	e.Merchants = Unique(e.Merchants)
+	all := Unique(e.UIDs)
+	e.UIDs = nil
+	var failed []Event
+	for _, uid := range all {
+		if err := checkUID(uid); err != nil {
+			wrong := Refuse(e.Meta, fmt.Errorf("uid: %w", err))
+			wrong.UIDs = []string{uid}
+			failed = append(failed, wrong)
+			continue
+		}
+		e.UIDs = append(e.UIDs, uid)
+	}
+	if len(e.UIDs) == 0 {
+		return failed
+	}
+	return append([]Event{e}, failed...)
+}
+
+// of returns the event for the people in a member uid, a string or a list of strings, as Checked does.
+func (e Event) of(uid strictjson.Value) []Event {
+	items := []strictjson.Value{uid}
+	isList := uid.Kind() == '['
+	if isList {
+		items = nil
+		if err := strictjson.Unmarshal(uid, &items); err != nil {
+			return []Event{Refuse(e.Meta, fmt.Errorf("uid: %w", err))}
+		}
+		if len(items) == 0 {
+			return []Event{Refuse(e.Meta, errors.New("uid: an empty list"))}
+		}
+	}
+	var failed []Event
+	for i, item := range items {
+		text, ok := strictjson.Text(item)
+		switch {
+		case ok:
+			e.UIDs = append(e.UIDs, text)
+		case isList:
+			failed = append(failed, Refuse(e.Meta, fmt.Errorf("uid: item %d is %s where a string is expected: write it in quotes",
+				i+1, strictjson.Kind(item))))
+		default:
+			failed = append(failed, Refuse(e.Meta, fmt.Errorf("uid: %s where a string is expected (or a list of strings): "+
+				"write it in quotes", strictjson.Kind(item))))
+		}
+	}
+	if len(e.UIDs) == 0 {
+		return failed
+	}
+	return append(e.Checked(), failed...)
+}
+
+// Pairs returns how many pairs of uid and merchant the events stand for. All is how many merchants there are.
+func Pairs(events []Event, all int) int {
+	pairs := 0
+	for _, e := range events {
+		merchants := len(e.Merchants)
+		if merchants == 0 {
+			merchants = max(1, all)
+		}
+		if e.Status == "" {
+			pairs += len(e.UIDs) * merchants
+		}
+	}
+	return pairs
 }
 
 // Departures returns the pairs of the event, in the order of its people and, for each of them, of the merchants. An event
-// that names no merchant is for all. It errs where that makes more than MaxPairs.
-func (e Event) Departures(all []string) ([]Departure, error) {
+// that names no merchant is for all.
+func (e Event) Departures(all []string) []Departure {
 	merchants := e.Merchants
 	if len(merchants) == 0 {
 		merchants = all
-	}
-	if err := checkPairs(len(e.UIDs), len(merchants)); err != nil {
-		return nil, err
 	}
 	pairs := make([]Departure, 0, len(e.UIDs)*len(merchants))
 	for _, uid := range e.UIDs {
@@ -137,7 +200,7 @@ func (e Event) Departures(all []string) ([]Departure, error) {
 			pairs = append(pairs, Departure{Meta: e.Meta, UID: uid, Merchant: merchant, EffectiveAt: e.EffectiveAt})
 		}
 	}
-	return pairs, nil
+	return pairs
 }
 
 // Event returns the departure as an event of its own, whose JSON can wait in a queue.
@@ -177,13 +240,6 @@ func oneOrMany(list []string) any {
 		return list[0]
 	}
 	return list
-}
-
-func checkPairs(uids, merchants int) error {
-	if pairs := uids * merchants; pairs > MaxPairs {
-		return fmt.Errorf("%d pairs of uid and merchant, at most %d an event: send it in parts", pairs, MaxPairs)
-	}
-	return nil
 }
 
 // Unique returns the list without repetitions, in the order of the first occurrences.
