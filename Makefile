@@ -1,12 +1,11 @@
-# Everything that is done with this project. Go and make are enough for run, test, bench and fuzz; every other target
-# installs what it needs into .tools/ (pinned in tools/), or says how to get it.
+# All tasks of this project. run, test, bench and fuzz need only Go and make. Every other target installs its tools into
+# .tools/ (versions are pinned in tools/), or tells how to install them.
 
 .DEFAULT_GOAL := help
 .PHONY: help run check-sources test bench fuzz lint validate build build-UnbindFunction check-arch check-endpoint image local local-api deploy e2e clean
 
-# The architecture stands in one place, template.yaml, and every binary is built for what is written there. `make build
-# ARCH=x86_64` builds both for the other one. A variable ARCH in the environment counts for nothing; one given to make
-# travels in MAKEFLAGS through sam to build-UnbindFunction.
+# template.yaml has the architecture, and the binary is built for it. `make build ARCH=x86_64` builds template and binary
+# for the other one; make passes ARCH on to build-UnbindFunction in MAKEFLAGS. The environment's ARCH is ignored.
 ARCH  := $(shell sed -n 's/^ *Architectures: *\[\(.*\)\].*/\1/p' template.yaml)
 EVENT := events/sns-employee-left.json
 PORT  := 3000
@@ -18,22 +17,22 @@ BUILT     := .aws-sam/build
 
 export SAM_CLI_TELEMETRY := 0
 
-help: ## Say what can be done, and in brackets what it needs beside Go and make
+help: ## Show all targets, and in brackets what they need besides Go and make
 	@awk -F ':.*## ' '/^[a-zA-Z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##### With Go and make alone
 
-run: ## Send EVENT=events/… to the real function between stand-ins, and show what happens
+run: ## Send EVENT=events/… to the real function among stand-ins, and show what happens
 	@go build -o $(BOOTSTRAP) ./functions/unbind
 	@go run ./internal/lambdatest/desk -bootstrap $(BOOTSTRAP) -event $(EVENT)
 
-check-sources: ## Look at a file of sources: FILE=sources.json, and with SOURCE=name BODY=body.json what becomes of a body
+check-sources: ## Check a file of sources: FILE=sources.json; with SOURCE=name BODY=body.json also map a body
 	@go run ./internal/source/checksources -file "$(FILE)" -source "$(SOURCE)" -body "$(BODY)"
 
 # The race detector needs cgo and a C compiler.
 RACE = $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
 
-test: ## Run all tests, with the race detector where there is a C compiler
+test: ## Run all tests, with the race detector if there is a C compiler
 	@go test $(RACE) ./...
 
 bench: ## Run all benchmarks
@@ -47,7 +46,7 @@ fuzz: ## Run every fuzz target for FUZZTIME=15s
 		done || exit 1; \
 	done
 
-##### Tools, each in a folder of its own under .tools/, made anew when its pin or the Go version changes
+##### Tools. Each has its own folder in .tools/, and is installed again when its version or the Go version changes.
 
 GOTOOLS   := .tools/$(shell go env GOVERSION)
 SAM       := .tools/sam/bin/sam
@@ -94,12 +93,15 @@ validate: $(SAM) $(CHECKOV) ## Check both templates with sam validate, cfn-lint 
 
 build: $(SAM) ## Build the function for Lambda into .aws-sam/build for ARCH=arm64 or x86_64 (Python)
 	@mkdir -p .build
-	@$(SAM) build >.build/sam-build.log 2>&1 || { cat .build/sam-build.log >&2; exit 1; }
-	@sed -e 's/^\( *\)- arm64$$/\1- $(ARCH)/' -e 's/^\( *\)- x86_64$$/\1- $(ARCH)/' $(BUILT)/template.yaml >$(BUILT)/template.new
-	@mv $(BUILT)/template.new $(BUILT)/template.yaml
+	@sed 's/^\( *Architectures: \[\).*\]/\1$(ARCH)]/' template.yaml >.build/template.yaml
+	@$(SAM) build --template .build/template.yaml --base-dir . --config-file $(CURDIR)/samconfig.toml \
+		>.build/sam-build.log 2>&1 || { cat .build/sam-build.log >&2; exit 1; }
 	@$(MAKE) --no-print-directory check-arch
 
-# What sam build calls, for the binary itself: ARTIFACTS_DIR is where Lambda's bootstrap has to stand.
+# A template parameter for the architecture does not work: sam build does not write its value into the built template,
+# and its option --parameter-overrides replaces all of samconfig.toml. Template and binary could then differ.
+
+# sam build calls this for the binary. Lambda expects it as bootstrap in ARTIFACTS_DIR.
 GOARCH_arm64  := arm64
 GOARCH_x86_64 := amd64
 
@@ -108,35 +110,31 @@ build-UnbindFunction:
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_$(ARCH)) go build -trimpath -tags lambda.norpc -ldflags "-s -w" \
 		-o "$(ARTIFACTS_DIR)/bootstrap" ./functions/unbind
 
-# Compares e_machine in the binary's ELF header with the architecture in the template beside it.
 check-arch:
-	@template=$$(sed -n '/Architectures:/{n;s/^ *- *//p;}' $(BUILT)/template.yaml); \
-	case $$(od -An -tx1 -j18 -N2 $(BUILT)/UnbindFunction/bootstrap | tr -d ' ') in \
-		b700) binary=arm64;; 3e00) binary=x86_64;; *) binary=unknown;; \
-	esac; \
-	[ "$$binary" = "$$template" ] || { \
-		echo >&2 "the binary is for $$binary and the template for $$template: build both with make build"; exit 1; }; \
-	echo "Built $(BUILT)/UnbindFunction/bootstrap and $(BUILT)/template.yaml for $$binary"
+	@go version -m $(BUILT)/UnbindFunction/bootstrap | grep -q 'GOARCH=$(GOARCH_$(ARCH))$$' && \
+		grep -q -- '- $(ARCH)$$' $(BUILT)/template.yaml || { \
+		echo >&2 "$(BUILT) is not built for $(ARCH): build the binary and the template with make build"; exit 1; }
+	@echo "Built $(BUILT)/UnbindFunction/bootstrap and $(BUILT)/template.yaml for $(ARCH)"
 
-# A container runs only what is built for this machine's own processor.
+# A container runs only binaries for this machine's processor.
 HOST_x86_64  := x86_64
 HOST_aarch64 := arm64
 HOST_arm64   := arm64
 HOST          = $(HOST_$(shell uname -m))
 
-local: image ## Send EVENT=events/… to the function in a container, by sam local invoke, between stand-ins (Docker, Python)
+local: image ## Send EVENT=events/… to the function in a container with sam local invoke, among stand-ins (Docker, Python)
 	@tools/with-standins $(abspath $(SAM)) local invoke UnbindFunction --config-env local --event $(EVENT)
 
-local-api: image ## Serve the HTTP API on PORT=3000 by sam local start-api, between stand-ins (Docker, Python)
+local-api: image ## Serve the HTTP API on PORT=3000 with sam local start-api, among stand-ins (Docker, Python)
 	@echo "Try it with the key of the desk's source, from another terminal:"
 	@echo "  curl -H 'Authorization: Bearer key-of-the-desk' -d '{\"uid\":\"E1001\"}' http://127.0.0.1:$(PORT)/unbind"
 	@tools/with-standins $(abspath $(SAM)) local start-api --config-env local --port $(PORT)
 
 image:
-	@tools/lambda-image $(HOST)
+	@e2e/lambda-image $(HOST)
 	@$(MAKE) --no-print-directory build ARCH=$(HOST)
 
-# An AWS on loopback asks for no credentials, and the developer's own stay away from it.
+# A local AWS needs no credentials. The developer's own are not passed to it.
 ifeq ($(CONFIG),local)
 export AWS_ACCESS_KEY_ID     := local
 export AWS_SECRET_ACCESS_KEY := local
@@ -146,7 +144,7 @@ endif
 check-endpoint:
 ifeq ($(CONFIG),local)
 	@printenv AWS_ENDPOINT_URL | grep -Eq '^http://(127\.0\.0\.1|localhost)(:[0-9]+)?/?$$' || { echo >&2 \
-		"CONFIG=local deploys to an AWS on this machine only: set AWS_ENDPOINT_URL, e.g. http://127.0.0.1:4566"; exit 1; }
+		"CONFIG=local deploys only to a local AWS: set AWS_ENDPOINT_URL, e.g. http://127.0.0.1:4566"; exit 1; }
 endif
 
 deploy: check-endpoint build ## Deploy to AWS; CONFIG=prod for production, see samconfig.toml (Python, an AWS account)
@@ -155,10 +153,8 @@ ifeq ($(CONFIG),prod)
 	@.tools/sam/bin/python tools/protect $(CONFIG)
 endif
 
-e2e: $(SAM) $(MINISTACK) ## Prove the deployment: sam local, then sam deploy to an AWS on this machine (Docker, Python)
-	@tools/lambda-image $(HOST)
-	@$(MAKE) --no-print-directory build ARCH=$(HOST)
+e2e: image $(MINISTACK) ## Test the deployment: sam local, then sam deploy to a local AWS (Docker, Python)
 	@cd e2e && SAM=$(abspath $(SAM)) MINISTACK=$(abspath $(MINISTACK)) go test -count=1 -timeout 15m -v ./...
 
-clean: ## Remove what was built; the tools in .tools/ stay
+clean: ## Remove what was built, but not the tools in .tools/
 	@rm -rf .build .aws-sam

@@ -28,22 +28,23 @@ import (
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
-// row is one way through the deployed stack, with a merchant and a person of its own, so that rows cannot disturb each other.
+// row is one path through the deployed stack. Each has its own merchant and person, so that rows do not affect each
+// other.
 type row struct {
 	name string
 	run  func(t *testing.T, s *stack, merchant, uid string)
 }
 
-// TestDeployment deploys the template, goes every way through it, updates it and removes it.
+// TestDeployment deploys the template, tests every path through it, updates it and removes it.
 func TestDeployment(t *testing.T) {
-	ways := append(triggers(), failures()...)
+	rows := append(triggers(), failures()...)
 	merchantOf := func(i int) string { return fmt.Sprintf("wx%016x", i+1) }
 	uidOf := func(i int) string { return fmt.Sprintf("person-%02d@example.com", i+1) }
 	var merchants []string
-	for i := range len(ways) + 2 {
+	for i := range len(rows) + 2 {
 		merchants = append(merchants, merchantOf(i))
 	}
-	crashing, updated := len(ways), len(ways)+1
+	crashing, updated := len(rows), len(rows)+1
 
 	s := newStack(t, merchants...)
 	for i, merchant := range merchants {
@@ -59,16 +60,16 @@ func TestDeployment(t *testing.T) {
 		s.refuse(t, "PublisherAccounts", "PublisherAccounts=123456789012,")
 	})
 	t.Run("architecture", func(t *testing.T) { s.architecture(t) })
-	t.Run("killed in the middle", func(t *testing.T) { killed(t, s, merchantOf(crashing), uidOf(crashing)) })
-	t.Run("ways", func(t *testing.T) {
-		for i, row := range ways {
+	t.Run("killed during a call", func(t *testing.T) { killed(t, s, merchantOf(crashing), uidOf(crashing)) })
+	t.Run("paths", func(t *testing.T) {
+		for i, row := range rows {
 			t.Run(row.name, func(t *testing.T) {
 				t.Parallel()
 				row.run(t, s, merchantOf(i), uidOf(i))
 			})
 		}
 	})
-	t.Run("nothing is left in the queues", func(t *testing.T) {
+	t.Run("both queues are empty", func(t *testing.T) {
 		for _, name := range []string{"QueueUrl", "DeadLetterQueueUrl"} {
 			eventually(t, time.Minute, "an empty queue "+name, func() bool { return s.inQueue(t, s.outputs[name]) == 0 })
 		}
@@ -77,7 +78,8 @@ func TestDeployment(t *testing.T) {
 	t.Run("no secret in the log", func(t *testing.T) {
 		log := strings.Join(s.log(t), "\n")
 		for i, merchant := range merchants {
-			for _, secret := range []string{tokenOf(merchant), "61_", uidOf(i), deskKey, deskToken, deskAES} { // 61_ begins every rotated token
+			// Every rotated token begins with 61_.
+			for _, secret := range []string{tokenOf(merchant), "61_", uidOf(i), deskKey, deskToken, deskAES} {
 				if strings.Contains(log, secret) {
 					t.Errorf("the log has %s", secret)
 				}
@@ -96,9 +98,10 @@ func TestDeployment(t *testing.T) {
 	t.Run("removal", func(t *testing.T) { s.remove(t) })
 }
 
-// triggers are the ways in. Each ends with nobody bound, and a line in the log.
+// triggers has a row for each trigger. Each ends with a gone binding and a log line.
 func triggers() []row {
-	arrives := func(trigger string, send func(t *testing.T, s *stack, merchant, uid string)) func(*testing.T, *stack, string, string) {
+	type step func(t *testing.T, s *stack, merchant, uid string)
+	arrives := func(trigger string, send step) step {
 		return func(t *testing.T, s *stack, merchant, uid string) {
 			send(t, s, merchant, uid)
 			s.unbound(t, 30*time.Second, merchant, uid)
@@ -110,9 +113,9 @@ func triggers() []row {
 	}
 	return []row{
 		{"direct invocation", arrives("direct", func(t *testing.T, s *stack, merchant, uid string) {
-			out := s.invoke(t, bare(merchant, uid))
-			if !strings.Contains(string(out.Payload), `"status":"unbound"`) && !strings.Contains(string(out.Payload), `"status": "unbound"`) {
-				t.Errorf("replied %s, want unbound", out.Payload)
+			reply := string(s.invoke(t, bare(merchant, uid)).Payload)
+			if !strings.Contains(reply, `"status":"unbound"`) && !strings.Contains(reply, `"status": "unbound"`) {
+				t.Errorf("replied %s, want unbound", reply)
 			}
 		})},
 		{"asynchronous invocation", arrives("direct", func(t *testing.T, s *stack, merchant, uid string) {
@@ -128,18 +131,18 @@ func triggers() []row {
 			s.putEvent(t, "com.example.hr", bare(merchant, uid))
 		})},
 		{"event bus, another source", func(t *testing.T, s *stack, merchant, uid string) {
-			// The event that comes after it shows that this one was not taken.
+			// The second event shows that the first was not delivered.
 			s.putEvent(t, "com.example.other", bare(merchant, uid))
 			s.putEvent(t, "com.example.hr", bare(merchant, "nobody"))
 			s.logged(t, 30*time.Second, merchant, "unknown")
 			if !s.wechat.bound(merchant, uid) {
-				t.Error("an event of a source that the rule does not name was carried out")
+				t.Error("an event of a source that the rule does not name unbound the person")
 			}
 		}},
 		{"dry run", func(t *testing.T, s *stack, merchant, uid string) {
 			s.invoke(t, fmt.Sprintf(`{"uid":[%q,"nobody"],"merchant":%q,"dry_run":true}`, uid, merchant))
 			if s.logged(t, 10*time.Second, merchant, "unknown"); !s.wechat.bound(merchant, uid) {
-				t.Error("a dry run unbound somebody")
+				t.Error("a dry run unbound the person")
 			}
 		}},
 		{"HTTP API", arrives("http", func(t *testing.T, s *stack, merchant, uid string) {
@@ -154,7 +157,7 @@ func triggers() []row {
 				t.Errorf("got %d %s, want 200 and one accepted", status, reply)
 			}
 		})},
-		{"webhook of a stranger", func(t *testing.T, s *stack, merchant, uid string) {
+		{"webhook with a wrong signature", func(t *testing.T, s *stack, merchant, uid string) {
 			forged := signed("another body")
 			forged.Body = []byte(canonical(merchant, uid))
 			status, reply := s.call(t, "/hooks/hr", forged)
@@ -162,7 +165,7 @@ func triggers() []row {
 				t.Errorf("got %d %s, want a problem 401 with the request id", status, reply)
 			}
 			if !s.wechat.bound(merchant, uid) || s.wechat.calls(merchant, wedatatest.UnbindPath) > 0 {
-				t.Error("a stranger unbound somebody")
+				t.Error("a webhook with a wrong signature unbound the person")
 			}
 		}},
 		{"handshakes", func(t *testing.T, s *stack, _, _ string) {
@@ -173,42 +176,47 @@ func triggers() []row {
 			}
 		}},
 		{"a path without a route", func(t *testing.T, s *stack, _, _ string) {
-			if status, reply := s.call(t, "/hooks/hr", sourcetest.Request{Method: http.MethodDelete}); status != http.StatusNotFound {
+			status, reply := s.call(t, "/hooks/hr", sourcetest.Request{Method: http.MethodDelete})
+			if status != http.StatusNotFound {
 				t.Errorf("got %d %s, want the API's own 404", status, reply)
 			}
 		}},
 	}
 }
 
-// failures are the ways on of what cannot be done at once.
+// failures has a row for each kind of departure that cannot be done at once.
 func failures() []row {
 	return []row{
-		{"WeChat is busy, and well again", func(t *testing.T, s *stack, merchant, uid string) {
+		{"WeChat is busy, then answers", func(t *testing.T, s *stack, merchant, uid string) {
 			s.wechat.divert(tokenOf(merchant), busy)
 			s.publish(t, canonical(merchant, uid))
-			if got := s.logged(t, time.Minute, merchant, "queued"); got.ErrCode != -1 || got.Level != "WARN" {
-				t.Errorf("logged %+v, want a warning with errcode -1", got)
+			got := s.logged(t, time.Minute, merchant, "queued")
+			if got.ErrCode != -1 || got.Class != "busy" || got.Level != "WARN" {
+				t.Errorf("logged %+v, want a warning with errcode -1 and class busy", got)
 			}
 			s.wechat.divert(tokenOf(merchant), nil)
-			// If it was received once more meanwhile, it is hidden for a minute and some.
+			// If it was received once more meanwhile, it is hidden for over a minute.
 			s.unbound(t, 3*time.Minute, merchant, uid)
 			s.logged(t, 10*time.Second, merchant, "unbound")
 		}},
-		{"permission lost, mended and redriven", func(t *testing.T, s *stack, merchant, uid string) {
+		{"permission missing, then granted and redriven", func(t *testing.T, s *stack, merchant, uid string) {
 			s.wechat.Grant(merchant, false)
 			s.publish(t, canonical(merchant, uid))
 			letter := s.takeDeadLetter(t, time.Minute, merchant)
-			if code, reason := attribute(letter, "errcode"), attribute(letter, "reason"); code != "48001" || reason == "" {
-				t.Errorf("the dead letter has errcode %q and reason %q, want 48001 and a reason", code, reason)
+			code, class, reason := attribute(letter, "errcode"), attribute(letter, "class"), attribute(letter, "reason")
+			if code != "48001" || class != "permission_missing" || reason == "" {
+				t.Errorf("the dead letter has errcode %q, class %q and reason %q, want 48001, permission_missing and a reason",
+					code, class, reason)
 			}
-			if got := s.logged(t, 10*time.Second, merchant, "failed"); got.Level != "ERROR" || got.ErrCode != 48001 {
-				t.Errorf("logged %+v, want an error with errcode 48001", got)
+			got := s.logged(t, 10*time.Second, merchant, "failed")
+			if got.Level != "ERROR" || got.ErrCode != 48001 || got.Class != "permission_missing" {
+				t.Errorf("logged %+v, want an error with errcode 48001 and class permission_missing", got)
 			}
 			s.wechat.Grant(merchant, true)
 			s.send(t, s.outputs["QueueUrl"], *letter.Body) // MiniStack has no StartMessageMoveTask
 			s.unbound(t, time.Minute, merchant, uid)
 		}},
-		{"permission lost, somebody waits", func(t *testing.T, s *stack, merchant, uid string) {
+		{"permission missing, direct invocation", func(t *testing.T, s *stack, merchant, uid string) {
 			s.wechat.Grant(merchant, false)
 			out := s.invoke(t, bare(merchant, uid))
 			reply := string(out.Payload)
@@ -221,16 +229,16 @@ func failures() []row {
 		}},
 		{"token rotated", func(t *testing.T, s *stack, merchant, uid string) {
 			s.bind(merchant, "first@example.com")
-			s.invoke(t, bare(merchant, "first@example.com")) // the function may keep the token from now on
+			s.invoke(t, bare(merchant, "first@example.com")) // from now on the function may have the token in its cache
 			s.rotate(t, merchant)
 			s.publish(t, canonical(merchant, uid))
 			s.unbound(t, time.Minute, merchant, uid)
 		}},
-		{"token refused until the server of tokens wakes up", func(t *testing.T, s *stack, merchant, uid string) {
+		{"token refused until a new one is written", func(t *testing.T, s *stack, merchant, uid string) {
 			s.wechat.Expire(merchant)
 			s.publish(t, canonical(merchant, uid))
-			if got := s.logged(t, time.Minute, merchant, "retry"); got.ErrCode != 42001 {
-				t.Errorf("logged %+v, want errcode 42001", got)
+			if got := s.logged(t, time.Minute, merchant, "retry"); got.ErrCode != 42001 || got.Class != "token_refused" {
+				t.Errorf("logged %+v, want errcode 42001 and class token_refused", got)
 			}
 			s.rotate(t, merchant)
 			s.unbound(t, 3*time.Minute, merchant, uid)
@@ -238,12 +246,12 @@ func failures() []row {
 	}
 }
 
-// killed kills the function's process in the middle of a call to WeChat, each time Lambda tries. When it gives up, the event
-// must travel through the destination and the queue, and be carried out.
+// killed kills the function's process during a call to WeChat, at each of Lambda's tries. The event must then reach the
+// queue by the failure destination, and be carried out from there.
 func killed(t *testing.T, s *stack, merchant, uid string) {
 	deaths := make(chan int, 10)
 	s.wechat.divert(tokenOf(merchant), func(_ http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body) // only after it the server notices that the other side is gone
+		io.Copy(io.Discard, r.Body) // the server notices a closed connection only after the body is read
 		deaths <- s.killFunction()
 		<-r.Context().Done()
 	})
@@ -256,13 +264,13 @@ func killed(t *testing.T, s *stack, merchant, uid string) {
 			}
 			t.Logf("killed at try %d", i+1)
 		case <-time.After(3 * time.Minute):
-			t.Fatalf("Lambda did not try a %d. time", i+1)
+			t.Fatalf("Lambda did not make try %d", i+1)
 		}
 	}
 	s.wechat.divert(tokenOf(merchant), nil)
 	s.unbound(t, 3*time.Minute, merchant, uid)
 	if got := s.logged(t, 10*time.Second, merchant, "unbound"); got.Trigger != "sqs" {
-		t.Errorf("logged %+v, want it to come back by the queue", got)
+		t.Errorf("logged %+v, want the trigger sqs", got)
 	}
 }
 
@@ -288,7 +296,7 @@ func (s *stack) killFunction() int {
 	return killed
 }
 
-// architecture compares what the deployed function says it is with what this machine, for which make e2e builds, is.
+// architecture compares the deployed function's architecture with this machine's, for which make e2e builds.
 func (s *stack) architecture(t *testing.T) {
 	out, err := lambda.NewFromConfig(s.config).GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{
 		FunctionName: aws.String(s.outputs["FunctionName"]),
@@ -296,20 +304,25 @@ func (s *stack) architecture(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := map[string]lambdatypes.Architecture{"amd64": lambdatypes.ArchitectureX8664, "arm64": lambdatypes.ArchitectureArm64}[runtime.GOARCH]
+	want := map[string]lambdatypes.Architecture{
+		"amd64": lambdatypes.ArchitectureX8664, "arm64": lambdatypes.ArchitectureArm64,
+	}[runtime.GOARCH]
 	if len(out.Architectures) != 1 || out.Architectures[0] != want {
 		t.Errorf("deployed for %v, want %s", out.Architectures, want)
 	}
 }
 
-// remove removes the stack as a user does, and looks that nothing is left that costs money or does something.
+// remove removes the stack as a user does, and checks that nothing is left but the log.
 func (s *stack) remove(t *testing.T) {
-	sam(t, environ("AWS_ENDPOINT_URL="+s.endpoint), "delete", "--stack-name", s.name, "--region", s.config.Region, "--no-prompts")
-	_, err := cloudformation.NewFromConfig(s.config).DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{StackName: &s.name})
+	sam(t, environ("AWS_ENDPOINT_URL="+s.endpoint),
+		"delete", "--stack-name", s.name, "--region", s.config.Region, "--no-prompts")
+	_, err := cloudformation.NewFromConfig(s.config).DescribeStacks(t.Context(),
+		&cloudformation.DescribeStacksInput{StackName: &s.name})
 	if code(err) != "ValidationError" || !strings.Contains(err.Error(), "does not exist") {
 		t.Errorf("the stack: %v; want that it does not exist", err)
 	}
-	_, err = lambda.NewFromConfig(s.config).GetFunction(t.Context(), &lambda.GetFunctionInput{FunctionName: aws.String(s.outputs["FunctionName"])})
+	_, err = lambda.NewFromConfig(s.config).GetFunction(t.Context(),
+		&lambda.GetFunctionInput{FunctionName: aws.String(s.outputs["FunctionName"])})
 	if code(err) != "ResourceNotFoundException" {
 		t.Errorf("the function: %v; want that it does not exist", err)
 	}
@@ -322,11 +335,11 @@ func (s *stack) remove(t *testing.T) {
 		t.Errorf("topics %v, %v; want none", topics.Topics, err)
 	}
 	if s.log(t) == nil {
-		t.Error("the log is gone; it is evidence, and has to stay")
+		t.Error("the log is gone; it is evidence and must stay")
 	}
 }
 
-// code is what AWS calls the error, or empty.
+// code returns AWS's code of the error, or an empty string.
 func code(err error) string {
 	var coded interface{ ErrorCode() string }
 	if errors.As(err, &coded) {
@@ -344,7 +357,9 @@ func canonical(merchant, uid string) string {
 
 func (s *stack) publish(t *testing.T, message string) {
 	t.Helper()
-	if _, err := sns.NewFromConfig(s.config).Publish(t.Context(), &sns.PublishInput{TopicArn: aws.String(s.outputs["TopicArn"]), Message: &message}); err != nil {
+	_, err := sns.NewFromConfig(s.config).Publish(t.Context(),
+		&sns.PublishInput{TopicArn: aws.String(s.outputs["TopicArn"]), Message: &message})
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -352,7 +367,9 @@ func (s *stack) publish(t *testing.T, message string) {
 func (s *stack) putEvent(t *testing.T, source, detail string) {
 	t.Helper()
 	out, err := eventbridge.NewFromConfig(s.config).PutEvents(t.Context(), &eventbridge.PutEventsInput{
-		Entries: []eventbridgetypes.PutEventsRequestEntry{{Source: &source, DetailType: aws.String("Employee Left"), Detail: &detail}},
+		Entries: []eventbridgetypes.PutEventsRequestEntry{
+			{Source: &source, DetailType: aws.String("Employee Left"), Detail: &detail},
+		},
 	})
 	if err != nil || out.FailedEntryCount > 0 {
 		t.Fatal(out, err)
@@ -363,7 +380,8 @@ func (s *stack) putEvent(t *testing.T, source, detail string) {
 func (s *stack) invokeAsync(t *testing.T, event string) {
 	t.Helper()
 	_, err := lambda.NewFromConfig(s.config).Invoke(t.Context(), &lambda.InvokeInput{
-		FunctionName: aws.String(s.outputs["FunctionName"]), Payload: []byte(event), InvocationType: lambdatypes.InvocationTypeEvent,
+		FunctionName: aws.String(s.outputs["FunctionName"]), Payload: []byte(event),
+		InvocationType: lambdatypes.InvocationTypeEvent,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,4 +1,4 @@
-// Package e2e proves the deployment with the real tools: the function in sam local's containers, and the whole template on
-// MiniStack, an AWS on this machine. `make e2e` builds what it needs and runs it. All it asserts is state that was seen:
-// bindings at the stand-in for WeChat, queues, log lines, replies.
+// Package e2e tests the deployment with the real tools: the function in containers of sam local, and the whole template
+// on MiniStack, a local AWS. `make e2e` builds what is needed and runs the tests. They check bindings at the stand-in
+// for WeChat, queues, log lines and replies.
 package e2e

@@ -11,11 +11,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// grant is one action of the function's role on one resource, as docs/iam.md writes it.
+// grant is one action that the function's role allows on one resource, as docs/iam.md has it.
 type grant struct{ action, resource, condition string }
 
-// TestRoleIsDocumented compares the function's role in the template with the table in docs/iam.md, and looks for every call
-// in the file that the table names.
+// TestRoleIsDocumented compares the function's role in the template with the table in docs/iam.md, and checks that each
+// file in the table has the call that needs the action.
 func TestRoleIsDocumented(t *testing.T) {
 	granted, documented := templateGrants(t), documentedGrants(t)
 	for _, g := range granted {
@@ -47,12 +47,12 @@ func documentedGrants(t *testing.T) []grant {
 		grants = append(grants, grant{cell(0), cell(1), cell(2)})
 		found := calls.FindAllStringSubmatch(cells[3], -1)
 		if len(found) == 0 {
-			t.Errorf("docs/iam.md: %s names no file with what needs it", cell(0))
+			t.Errorf("docs/iam.md: %s has no file and call", cell(0))
 		}
 		for _, call := range found {
 			code, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(call[1])))
 			if err != nil || !strings.Contains(string(code), call[2]) {
-				t.Errorf("docs/iam.md: %s is said to need %s, for %s, which is not there", call[1], cell(0), call[2])
+				t.Errorf("docs/iam.md: %s needs %s for %s, but has no such call", call[1], cell(0), call[2])
 			}
 		}
 	}
@@ -84,7 +84,8 @@ func templateGrants(t *testing.T) []grant {
 	}
 	role := template.Resources.FunctionRole.Properties
 	if len(role.Policies) == 0 || len(role.ManagedPolicyArns) > 0 {
-		t.Fatalf("the role has %d policies of its own and the managed ones %v; want none of those", len(role.Policies), role.ManagedPolicyArns)
+		t.Fatalf("the role has %d policies of its own and the managed ones %v; want no managed ones",
+			len(role.Policies), role.ManagedPolicyArns)
 	}
 	var grants []grant
 	for _, policy := range role.Policies {
@@ -110,7 +111,7 @@ func templateGrants(t *testing.T) []grant {
 	return grants
 }
 
-// branch returns what stands in the first branch of an !If whose second is nothing, and the condition; or else the node.
+// branch returns the first branch of an !If and its condition, or the node itself if it is no !If.
 func branch(node *yaml.Node) (*yaml.Node, string) {
 	if node.Tag == "!If" && len(node.Content) == 3 {
 		return node.Content[1], node.Content[0].Value
@@ -118,7 +119,7 @@ func branch(node *yaml.Node) (*yaml.Node, string) {
 	return node, ""
 }
 
-// items are a list's items, or a single value.
+// items returns the items of a list, or the single value.
 func items(node *yaml.Node) []*yaml.Node {
 	if node.Kind == yaml.SequenceNode && node.Tag != "!If" {
 		return node.Content
@@ -126,7 +127,7 @@ func items(node *yaml.Node) []*yaml.Node {
 	return []*yaml.Node{node}
 }
 
-// shortName is a resource without what is the same for all: the ARN's beginning, and .Arn.
+// shortName returns a resource without the beginning of its ARN and without .Arn.
 func shortName(resource *yaml.Node) string {
 	name := strings.TrimSuffix(resource.Value, ".Arn")
 	if i := strings.Index(name, ":secret:"); i >= 0 {

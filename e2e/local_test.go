@@ -20,7 +20,7 @@ import (
 
 const sampleMerchant = "wx0123456789abcdef" // the one that the files of events/ name
 
-// desk is what the function in a container meets on this machine: two people who are bound, their merchant's token, queues.
+// desk has the stand-ins for a function in a container: two bound people, their merchant's token, the queues.
 type desk struct {
 	wechat      *wechat
 	queue, dead *lambdatest.Queue
@@ -57,7 +57,7 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
-// bound returns who is bound.
+// bound returns the bound uids.
 func (d *desk) bound() []string {
 	uids := []string{}
 	for _, b := range d.wechat.Bindings(sampleMerchant) {
@@ -68,7 +68,7 @@ func (d *desk) bound() []string {
 	return uids
 }
 
-// container is the function in a container of sam local, to which the stand-in for SQS can deliver.
+// container is the function in a container of sam local. The stand-in for SQS delivers to it.
 type container struct {
 	t       *testing.T
 	envFile string
@@ -83,16 +83,19 @@ func (c container) Invoke(_ context.Context, event []byte) (lambdatest.Reply, er
 	return lambdatest.Reply{Payload: []byte(reply)}, nil
 }
 
-// invoke sends the event in the file, and returns the reply and the log.
+// invoke sends the event in the file and returns the reply and the log.
 func (c container) invoke(file string) (reply, log string) {
-	return sam(c.t, environ(), "local", "invoke", "UnbindFunction", "--config-env", "local", "--env-vars", c.envFile, "--event", file)
+	return sam(c.t, environ(),
+		"local", "invoke", "UnbindFunction", "--config-env", "local", "--env-vars", c.envFile, "--event", file)
 }
 
-// TestLocalAPI calls the HTTP API as sam local serves it. It runs before TestLocalInvoke, so that the image is made once.
+// TestLocalAPI calls the HTTP API of sam local. It comes before TestLocalInvoke, so that the image is built only once.
 func TestLocalAPI(t *testing.T) {
 	d := newDesk(t)
-	base := "http://127.0.0.1:" + freePort(t)
-	cmd := exec.Command(tool(t, "SAM"), "local", "start-api", "--config-env", "local", "--env-vars", d.envFile, "--port", base[len("http://127.0.0.1:"):])
+	port := freePort(t)
+	base := "http://127.0.0.1:" + port
+	cmd := exec.Command(tool(t, "SAM"),
+		"local", "start-api", "--config-env", "local", "--env-vars", d.envFile, "--port", port)
 	cmd.Dir, cmd.Env = "..", environ()
 	start(t, cmd)
 	eventually(t, time.Minute, "sam local start-api answers", func() bool {
@@ -107,6 +110,7 @@ func TestLocalAPI(t *testing.T) {
 	with := func(method string) sourcetest.Request { return sourcetest.Request{Method: method, Body: []byte(first)} }
 	forged := signed(first)
 	forged.Body = []byte(second)
+	const jsonType, problemType = "application/json", "application/problem+json"
 	type row struct {
 		name, path  string
 		request     sourcetest.Request
@@ -114,22 +118,22 @@ func TestLocalAPI(t *testing.T) {
 		contentType string
 		body        string // a part of it
 		bound       int    // of two people
-		queued      int    // what a hook accepts waits in the queue
+		queued      int    // messages in the queue
 	}
 	rows := []row{
-		{"no key", "/unbind", with("POST"), http.StatusUnauthorized, "application/problem+json", `"instance"`, 2, 0},
-		{"a wrong key", "/unbind", sourcetest.Bearer("key-of-somebody", []byte(first)), http.StatusUnauthorized, "application/problem+json", "", 2, 0},
-		{"an unsigned hook", "/hooks/hr", with("POST"), http.StatusUnauthorized, "application/problem+json", "", 2, 0},
-		{"a forged hook", "/hooks/hr", forged, http.StatusUnauthorized, "application/problem+json", "", 2, 0},
-		{"an unknown source", "/hooks/nobody", with("POST"), http.StatusNotFound, "application/problem+json", "", 2, 0},
-		{"a hook that is no challenge", "/hooks/hr", with("GET"), http.StatusMethodNotAllowed, "application/problem+json", "", 2, 0},
-		{"a method without a route", "/hooks/hr", with("DELETE"), http.StatusForbidden, "application/json", "", 2, 0},
-		{"a path without a route", "/", with("GET"), http.StatusForbidden, "application/json", "", 2, 0},
-		{"the right key", "/unbind", sourcetest.Bearer(deskKey, []byte(first)), http.StatusOK, "application/json", `"status":"unbound"`, 1, 0},
-		{"a signed hook", "/hooks/hr", signed(second), http.StatusOK, "application/json", `{"accepted":1,"ignored":0}`, 1, 1},
+		{"no key", "/unbind", with("POST"), http.StatusUnauthorized, problemType, `"instance"`, 2, 0},
+		{"a wrong key", "/unbind", sourcetest.Bearer("another-key", []byte(first)), http.StatusUnauthorized, problemType, "", 2, 0},
+		{"an unsigned hook", "/hooks/hr", with("POST"), http.StatusUnauthorized, problemType, "", 2, 0},
+		{"a forged hook", "/hooks/hr", forged, http.StatusUnauthorized, problemType, "", 2, 0},
+		{"an unknown source", "/hooks/nobody", with("POST"), http.StatusNotFound, problemType, "", 2, 0},
+		{"GET without a challenge", "/hooks/hr", with("GET"), http.StatusMethodNotAllowed, problemType, "", 2, 0},
+		{"a method without a route", "/hooks/hr", with("DELETE"), http.StatusForbidden, jsonType, "", 2, 0},
+		{"a path without a route", "/", with("GET"), http.StatusForbidden, jsonType, "", 2, 0},
+		{"the right key", "/unbind", sourcetest.Bearer(deskKey, []byte(first)), http.StatusOK, jsonType, `"status":"unbound"`, 1, 0},
+		{"a signed hook", "/hooks/hr", signed(second), http.StatusOK, jsonType, `{"accepted":1,"ignored":0}`, 1, 1},
 	}
 	for _, h := range handshakes() {
-		contentType := "application/json"
+		contentType := jsonType
 		if h.want[0] != '{' {
 			contentType = "text/plain; charset=utf-8"
 		}
@@ -142,11 +146,12 @@ func TestLocalAPI(t *testing.T) {
 				t.Errorf("got %d, %s %s; want %d, %s …%s…", status, contentType, body, row.status, row.contentType, row.body)
 			}
 			if bound, queued := len(d.bound()), len(d.queue.Messages()); bound != row.bound || queued != row.queued {
-				t.Errorf("%d are bound and %d messages in the queue, want %d and %d; reply %s", bound, queued, row.bound, row.queued, body)
+				t.Errorf("%d are bound and %d messages in the queue, want %d and %d; reply %s",
+					bound, queued, row.bound, row.queued, body)
 			}
 		})
 	}
-	t.Run("what the hook queued ends in a gone binding", func(t *testing.T) {
+	t.Run("the queued departure is carried out", func(t *testing.T) {
 		if _, err := d.queue.Deliver(t.Context(), container{t, d.envFile}, 10); err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +172,7 @@ func TestLocalInvoke(t *testing.T) {
 		"console-default.json":           {`"errorType": "UnbindError"`, everybody, 0},
 		"dry-run.json":                   {`"status": "would_unbind"`, everybody, 0},
 		"eventbridge-employee-left.json": {`"status": "unbound"`, onlySecond, 0},
-		"http-hook.json":                 {`"statusCode": 200`, everybody, 1}, // hooks answer first
+		"http-hook.json":                 {`"statusCode": 200`, everybody, 1}, // a hook queues
 		"http-hook-challenge.json":       {`ajls384kdjx98XX`, everybody, 0},
 		"http-hook-rest-api.json":        {`"statusCode": 200`, everybody, 1},
 		"http-hook-unsigned.json":        {`"statusCode": 401`, everybody, 0},
@@ -194,7 +199,7 @@ func TestLocalInvoke(t *testing.T) {
 			t.Parallel()
 			want, ok := want[name]
 			if !ok {
-				t.Fatal("what should become of this event? Give it a row above")
+				t.Fatal("no expectation for this event: add a row above")
 			}
 			d := newDesk(t)
 			reply, log := container{t, d.envFile}.invoke(filepath.Join("events", name))

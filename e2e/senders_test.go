@@ -12,7 +12,7 @@ import (
 	"wedata-unbind/internal/source/sourcetest"
 )
 
-// The keys of the desk's sources, which stand in for HR systems here too.
+// The keys in the desk's sources, which these tests use too.
 const (
 	deskKey   = "key-of-the-desk"
 	deskToken = "token-of-the-desk"
@@ -20,7 +20,7 @@ const (
 	deskCorp  = "corp-of-the-desk"
 )
 
-// deskSources returns the sources of make run, with one more member for each.
+// deskSources returns the sources of make run, with one member added to each.
 func deskSources(t *testing.T, name string, value any) string {
 	t.Helper()
 	text, err := os.ReadFile("../internal/lambdatest/desk/sources.json")
@@ -41,12 +41,12 @@ func deskSources(t *testing.T, name string, value any) string {
 	return string(text)
 }
 
-// signed is a webhook of the source hr.
+// signed returns a signed webhook of the source hr.
 func signed(body string) sourcetest.Request {
 	return sourcetest.HMAC(deskKey, "X-Signature", []byte(body))
 }
 
-// handshake is how a vendor asks, once, whether the address is the right one.
+// handshake is the request by which a vendor verifies the address once.
 type handshake struct {
 	name, path string
 	request    sourcetest.Request
@@ -56,17 +56,25 @@ type handshake struct {
 func handshakes() []handshake {
 	challenge := []byte(`{"challenge":"ajls384kdjx98XX","token":"` + deskToken + `","type":"url_verification"}`)
 	return []handshake{
-		{"Feishu", "/hooks/lark", sourcetest.Request{Method: http.MethodPost, Body: challenge}, `{"challenge":"ajls384kdjx98XX"}`},
-		{"WeCom", "/hooks/wecom", sourcetest.WeComEcho(deskToken, deskAES, deskCorp, time.Now(), "1616140317555161061"), "1616140317555161061"},
+		{
+			"Feishu", "/hooks/lark",
+			sourcetest.Request{Method: http.MethodPost, Body: challenge},
+			`{"challenge":"ajls384kdjx98XX"}`,
+		},
+		{
+			"WeCom", "/hooks/wecom",
+			sourcetest.WeComEcho(deskToken, deskAES, deskCorp, time.Now(), "1616140317555161061"), "1616140317555161061",
+		},
 		{"Okta", "/hooks/okta", sourcetest.OktaChallenge(deskKey, "ODQ0MjYwMTEz"), `{"verification":"ODQ0MjYwMTEz"}`},
 	}
 }
 
-// deliver sends the request to an API and returns status, content type and body of the reply. The host is the API's name,
-// where it is known by that.
+// deliver sends the request to an API and returns status, content type and body of the reply. The host is optional; it
+// replaces the one in base.
 func deliver(t *testing.T, base, host, path string, r sourcetest.Request) (status int, contentType, body string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), r.Method, base+path+"?"+r.Query.Encode(), bytes.NewReader(r.Body))
+	target := base + path + "?" + r.Query.Encode()
+	request, err := http.NewRequestWithContext(t.Context(), r.Method, target, bytes.NewReader(r.Body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,27 +23,27 @@ import (
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
-// indexSecret is the secret with the index of merchants, whose own secrets begin with merchantPrefix.
+// indexSecret is the secret with the index of merchants. The names of their own secrets begin with merchantPrefix.
 const (
 	indexSecret    = "wedata/authorizers"
 	merchantPrefix = "wedata/merchants/"
 	sourcesSecret  = "wedata/sources"
 )
 
-// stack is the real template, deployed by sam to MiniStack.
+// stack is the template, deployed by sam to MiniStack.
 type stack struct {
 	name     string
 	config   aws.Config
 	endpoint string
 	process  int // MiniStack's process id
 	wechat   *wechat
-	// outputs are the stack's, by name.
+	// outputs has the stack's outputs by name.
 	outputs map[string]string
-	// overrides are the parameters it is deployed with.
+	// overrides has the parameters of the deployment.
 	overrides []string
 }
 
-// newStack starts MiniStack with the secrets that a user has to bring, for the merchants given.
+// newStack starts MiniStack with the secrets of a user who has these merchants.
 func newStack(t *testing.T, merchants ...string) *stack {
 	t.Helper()
 	port := freePort(t)
@@ -62,11 +62,11 @@ func newStack(t *testing.T, merchants ...string) *stack {
 		"AlarmEmail=ops@example.com",
 		"WedataBaseUrl=http://127.0.0.1:" + serve(t, s.wechat),
 		"AwsEndpointUrl=" + s.endpoint,
-		"SavedQueries=false", // MiniStack does not know AWS::Logs::QueryDefinition
+		"SavedQueries=false", // MiniStack has no AWS::Logs::QueryDefinition
 	}
 
 	cmd := exec.Command(tool(t, "MINISTACK"))
-	// The function is a process of MiniStack's and inherits this; on Lambda LoggingConfig sets the log's format.
+	// The function is a process of MiniStack and inherits this. On Lambda, LoggingConfig sets the log's format.
 	cmd.Env = environ("GATEWAY_PORT="+port, "AWS_LAMBDA_LOG_FORMAT=JSON", "TMPDIR="+t.TempDir())
 	s.process = start(t, cmd)
 	eventually(t, time.Minute, "MiniStack answers", func() bool {
@@ -88,18 +88,19 @@ func newStack(t *testing.T, merchants ...string) *stack {
 		t.Fatal(err)
 	}
 	s.putSecret(t, indexSecret, string(text))
-	s.putSecret(t, sourcesSecret, deskSources(t, "merchants", []string{"*"})) // as an index asks for
+	s.putSecret(t, sourcesSecret, deskSources(t, "merchants", []string{"*"})) // an index requires merchants
 	return s
 }
 
-// tokenOf is the merchant's first token.
+// tokenOf returns the merchant's first token.
 func tokenOf(merchant string) string { return "token-of-" + merchant }
 
-// deploy creates or updates the stack; more parameters take precedence over those before.
+// deploy creates or updates the stack. The parameters given override those of the stack.
 func (s *stack) deploy(t *testing.T, more ...string) {
 	t.Helper()
 	sam(t, environ("AWS_ENDPOINT_URL="+s.endpoint), s.deployment(more)...)
-	out, err := cloudformation.NewFromConfig(s.config).DescribeStacks(t.Context(), &cloudformation.DescribeStacksInput{StackName: &s.name})
+	out, err := cloudformation.NewFromConfig(s.config).DescribeStacks(t.Context(),
+		&cloudformation.DescribeStacksInput{StackName: &s.name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +110,7 @@ func (s *stack) deploy(t *testing.T, more ...string) {
 	}
 }
 
-// refuse sees to it that the stack is not deployed with more parameters, for the reason given.
+// refuse checks that a deployment with these parameters is refused with the reason.
 func (s *stack) refuse(t *testing.T, reason string, more ...string) {
 	t.Helper()
 	_, complaint, err := trySam(t, environ("AWS_ENDPOINT_URL="+s.endpoint), s.deployment(more)...)
@@ -118,17 +119,17 @@ func (s *stack) refuse(t *testing.T, reason string, more ...string) {
 	}
 }
 
-// deployment is what sam is called with to deploy the stack.
+// deployment returns sam's arguments for the deployment.
 func (s *stack) deployment(more []string) []string {
-	args := append([]string{"deploy", "--config-env", "local", "--stack-name", s.name, "--parameter-overrides"}, s.overrides...)
-	return append(args, more...)
+	args := []string{"deploy", "--config-env", "local", "--stack-name", s.name, "--parameter-overrides"}
+	return slices.Concat(args, s.overrides, more)
 }
 
 func (s *stack) putSecret(t *testing.T, name, text string) {
 	t.Helper()
 	client := secretsmanager.NewFromConfig(s.config)
 	_, err := client.CreateSecret(t.Context(), &secretsmanager.CreateSecretInput{Name: &name, SecretString: &text})
-	if err != nil { // it is there already
+	if err != nil { // it exists
 		_, err = client.PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: &name, SecretString: &text})
 	}
 	if err != nil {
@@ -136,19 +137,19 @@ func (s *stack) putSecret(t *testing.T, name, text string) {
 	}
 }
 
-// rotate gives the merchant a new token, at WeChat and in its secret. Each merchant's is its own, as WeChat knows it by that.
+// rotate gives the merchant a new token, at WeChat and in its secret. The stand-in knows a merchant by its token.
 func (s *stack) rotate(t *testing.T, merchant string) {
 	t.Helper()
 	s.putSecret(t, merchantPrefix+merchant, fmt.Sprintf(`{"authorizer_access_token":%q}`, s.wechat.Rotate(merchant)))
 }
 
-// bind has the uid bound to the merchant.
+// bind binds the uid to the merchant.
 func (s *stack) bind(merchant, uid string) { s.wechat.Bind(merchant, wedatatest.Bound(uid)) }
 
-// unbound waits until WeChat has the uid no more.
+// unbound waits until the uid is not bound to the merchant.
 func (s *stack) unbound(t *testing.T, within time.Duration, merchant, uid string) {
 	t.Helper()
-	eventually(t, within, uid+" is not bound any more", func() bool { return !s.wechat.bound(merchant, uid) })
+	eventually(t, within, uid+" is not bound", func() bool { return !s.wechat.bound(merchant, uid) })
 }
 
 // invoke invokes the function with the event, synchronously.
@@ -165,12 +166,14 @@ func (s *stack) invoke(t *testing.T, event string) *lambda.InvokeOutput {
 
 func (s *stack) send(t *testing.T, url, body string) {
 	t.Helper()
-	if _, err := sqs.NewFromConfig(s.config).SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body}); err != nil {
+	_, err := sqs.NewFromConfig(s.config).SendMessage(t.Context(),
+		&sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body})
+	if err != nil {
 		t.Fatal(err)
 	}
 }
 
-// inQueue counts the messages of a queue, those in flight included.
+// inQueue counts the messages of a queue, including those in flight.
 func (s *stack) inQueue(t *testing.T, url string) int {
 	t.Helper()
 	out, err := sqs.NewFromConfig(s.config).GetQueueAttributes(t.Context(), &sqs.GetQueueAttributesInput{
@@ -180,15 +183,15 @@ func (s *stack) inQueue(t *testing.T, url string) int {
 		t.Fatal(err)
 	}
 	n := 0
-	for _, name := range []string{"ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible", "ApproximateNumberOfMessagesDelayed"} {
+	for _, name := range []string{"", "NotVisible", "Delayed"} {
 		var some int
-		fmt.Sscan(out.Attributes[name], &some)
+		fmt.Sscan(out.Attributes["ApproximateNumberOfMessages"+name], &some)
 		n += some
 	}
 	return n
 }
 
-// takeDeadLetter waits for the dead letter of the merchant and takes it out of its queue.
+// takeDeadLetter waits for the dead letter of the merchant and deletes it from the queue.
 func (s *stack) takeDeadLetter(t *testing.T, within time.Duration, merchant string) sqstypes.Message {
 	t.Helper()
 	client, url := sqs.NewFromConfig(s.config), s.outputs["DeadLetterQueueUrl"]
@@ -205,7 +208,9 @@ func (s *stack) takeDeadLetter(t *testing.T, within time.Duration, merchant stri
 			return false
 		}
 		found = out.Messages[i]
-		if _, err := client.DeleteMessage(t.Context(), &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: found.ReceiptHandle}); err != nil {
+		_, err = client.DeleteMessage(t.Context(),
+			&sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: found.ReceiptHandle})
+		if err != nil {
 			t.Fatal(err)
 		}
 		return true
@@ -221,9 +226,8 @@ func attribute(m sqstypes.Message, name string) string {
 func (s *stack) log(t *testing.T) []string {
 	t.Helper()
 	var lines []string
-	pages := cloudwatchlogs.NewFilterLogEventsPaginator(cloudwatchlogs.NewFromConfig(s.config), &cloudwatchlogs.FilterLogEventsInput{
-		LogGroupName: aws.String(s.outputs["FunctionLogGroup"]),
-	})
+	pages := cloudwatchlogs.NewFilterLogEventsPaginator(cloudwatchlogs.NewFromConfig(s.config),
+		&cloudwatchlogs.FilterLogEventsInput{LogGroupName: aws.String(s.outputs["FunctionLogGroup"])})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(context.Background())
 		if err != nil {
@@ -236,7 +240,7 @@ func (s *stack) log(t *testing.T) []string {
 	return lines
 }
 
-// outcome is what the function logs of a departure.
+// outcome is the log line of a departure.
 type outcome struct {
 	Message  string
 	Level    string
@@ -245,12 +249,13 @@ type outcome struct {
 	UID      string
 	UIDHash  string `json:"uid_hash"`
 	ErrCode  int
+	Class    string
 	Trigger  string
 	Reason   string
 	AgeS     float64 `json:"age_s"`
 }
 
-// outcomes are the logged ones of the merchant, oldest first.
+// outcomes returns the logged outcomes of the merchant, oldest first.
 func (s *stack) outcomes(t *testing.T, merchant string) []outcome {
 	t.Helper()
 	var found []outcome
@@ -263,7 +268,7 @@ func (s *stack) outcomes(t *testing.T, merchant string) []outcome {
 	return found
 }
 
-// logged waits until the last outcome of the merchant in the log has the status, and returns it.
+// logged waits until the merchant's last outcome in the log has the status, and returns it.
 func (s *stack) logged(t *testing.T, within time.Duration, merchant, status string) outcome {
 	t.Helper()
 	var last outcome

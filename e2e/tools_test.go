@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// tool returns the path of a tool that make has installed and hands over in the environment.
+// tool returns the path of a tool that make installed. make passes it in the environment.
 func tool(t *testing.T, name string) string {
 	t.Helper()
 	path := os.Getenv(name)
@@ -23,11 +23,11 @@ func tool(t *testing.T, name string) string {
 	return path
 }
 
-// environ is what the tools see: of this process's environment only where things are, and never a developer's credentials.
+// environ returns the environment of the tools: paths of this process, but never a developer's credentials.
 func environ(more ...string) []string {
 	env := []string{
-		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_DEFAULT_REGION=us-east-1", "AWS_EC2_METADATA_DISABLED=true",
-		"SAM_CLI_TELEMETRY=0", "PYTHONWARNINGS=ignore",
+		"AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_DEFAULT_REGION=us-east-1",
+		"AWS_EC2_METADATA_DISABLED=true", "SAM_CLI_TELEMETRY=0", "PYTHONWARNINGS=ignore",
 	}
 	for _, name := range []string{"PATH", "HOME", "DOCKER_HOST"} {
 		if value, ok := os.LookupEnv(name); ok {
@@ -37,7 +37,7 @@ func environ(more ...string) []string {
 	return append(env, more...)
 }
 
-// sam runs the SAM CLI at the root of the project, and returns what it wrote to its standard output and error.
+// sam runs the SAM CLI at the root of the project and returns its standard output and error.
 func sam(t *testing.T, env []string, args ...string) (stdout, stderr string) {
 	t.Helper()
 	stdout, stderr, err := trySam(t, env, args...)
@@ -47,7 +47,7 @@ func sam(t *testing.T, env []string, args ...string) (stdout, stderr string) {
 	return stdout, stderr
 }
 
-// trySam is sam where it may fail.
+// trySam is sam for a command that may fail.
 func trySam(t *testing.T, env []string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
@@ -59,7 +59,7 @@ func trySam(t *testing.T, env []string, args ...string) (stdout, stderr string, 
 	return out.String(), complaint.String(), err
 }
 
-// start starts a tool that runs until the test ends, and returns its process id. What it writes is shown if the test fails.
+// start starts a tool that runs until the test ends, and returns its process id. A failed test shows its output.
 func start(t *testing.T, cmd *exec.Cmd) int {
 	t.Helper()
 	log, err := os.CreateTemp(t.TempDir(), "log")
@@ -87,7 +87,7 @@ func start(t *testing.T, cmd *exec.Cmd) int {
 
 func tail(text []byte, limit int) []byte { return text[max(0, len(text)-limit):] }
 
-// eventually waits until what is awaited has come true.
+// eventually waits until the condition holds, and fails the test after the time given.
 func eventually(t *testing.T, within time.Duration, awaited string, come func() bool) {
 	t.Helper()
 	tick := time.NewTicker(100 * time.Millisecond)
@@ -102,7 +102,7 @@ func eventually(t *testing.T, within time.Duration, awaited string, come func() 
 	}
 }
 
-// freePort returns a port that nobody listens on.
+// freePort returns a free port.
 func freePort(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

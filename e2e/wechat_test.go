@@ -11,19 +11,19 @@ import (
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
-// wechat is the stand-in for WeChat, with a switch: what a merchant's calls meet instead of it.
+// wechat is the stand-in for WeChat. Calls with certain tokens can get another handler.
 type wechat struct {
 	*wedatatest.Server
 
 	mu      sync.Mutex
-	instead map[string]http.HandlerFunc // by the token in use
+	instead map[string]http.HandlerFunc // by token
 }
 
 func newWechat() *wechat {
 	return &wechat{Server: wedatatest.New(wedatatest.Options{}), instead: map[string]http.HandlerFunc{}}
 }
 
-// divert sends the calls that carry the token to h; with nil they reach the stand-in again.
+// divert sends calls with the token to h, and with nil to the stand-in again.
 func (w *wechat) divert(token string, h http.HandlerFunc) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -40,12 +40,12 @@ func (w *wechat) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	h(rw, r)
 }
 
-// busy is what WeChat says when it has no time.
+// busy answers as WeChat does when it is busy.
 func busy(w http.ResponseWriter, _ *http.Request) {
 	w.Write([]byte(`{"errcode":-1,"errmsg":"system error rid: 65a0c0de-00000000-e2e00000"}`))
 }
 
-// bound tells whether the merchant's list has the uid as bound.
+// bound tells whether the merchant's bind list has the uid as bound.
 func (w *wechat) bound(merchant, uid string) bool {
 	for _, b := range w.Bindings(merchant) {
 		if b.UID == uid {
@@ -66,7 +66,7 @@ func (w *wechat) calls(merchant, path string) int {
 	return n
 }
 
-// serve serves h on all of this machine's addresses, as containers cannot reach loopback, and returns the port.
+// serve serves h on all addresses of this machine, because containers cannot reach loopback. It returns the port.
 func serve(t *testing.T, h http.Handler) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "0.0.0.0:0")

@@ -42,7 +42,7 @@ func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, 
 	return events.New(events.Config{
 		Offboard: service,
 		Queue:    queue.New(sqs.NewFromConfig(aws), cfg.queueURL, cfg.deadLetterQueueURL),
-		Sources: source.NewRegistry(source.Config{
+		Sources: source.New(source.Config{
 			// Senders that are refused can make the function read their secret again: once a minute at most.
 			Secrets:  secrets.New(reader, secrets.Config{Hold: time.Minute}),
 			SecretID: cfg.sourcesSecretID, Decoder: decoder, Indexed: tokens.Indexed,

@@ -96,7 +96,7 @@ func newBench(t *testing.T, o options) *bench {
 	if b.Handler, err = events.New(events.Config{
 		Offboard: service,
 		Queue:    waiting,
-		Sources:  source.NewRegistry(sources),
+		Sources:  source.New(sources),
 		Decoder:  sources.Decoder,
 		Log:      slog.New(slog.NewJSONHandler(b.log, nil)),
 	}); err != nil {

@@ -1,5 +1,5 @@
-// Package secrets reads secrets from AWS Secrets Manager behind one small cache, so that a warm function reads none, a short
-// fault of Secrets Manager is not noticed, and nobody can drive the number of reads.
+// Package secrets reads secrets from AWS Secrets Manager behind a small cache. A warm function reads none, a short fault of
+// Secrets Manager has no effect, and nobody outside can cause many reads.
 package secrets
 
 import (
@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"golang.org/x/sync/singleflight"
 )
 
 // API is the one call of [secretsmanager.Client] that is needed.
@@ -18,115 +19,73 @@ type API interface {
 	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (*secretsmanager.GetSecretValueOutput, error)
 }
 
-// Config is how long a Cache keeps what it read. The zero value is what the function runs with.
+// Config configures a [Cache]. The zero value of each member is its default.
 type Config struct {
-	// TTL is how long a secret is served without a new read; each read's own is up to 10 % shorter or longer, so that
-	// functions started together do not read together. 0 means 5 minutes.
+	// TTL is how long a secret is served without a new read, up to 10 % more or less, so that functions started together do
+	// not read together. Default 5 minutes.
 	TTL time.Duration
 	// Stale is how long after the last good read a secret is still served while reads fail for a reason that may pass.
-	// 0 means 1 hour.
+	// Default 1 hour.
 	Stale time.Duration
-	// Hold is how long a failed read is remembered, and how long a forced read that brought nothing new is not repeated.
-	// 0 means 30 seconds.
+	// Hold is how long a failed read is remembered, and how long a forced read that brought nothing new is not repeated. It
+	// is the one limit on forced reads. Default 30 seconds.
 	Hold time.Duration
-	// Timeout bounds one read with all the attempts that the SDK makes of it. 0 means 5 seconds.
+	// Timeout bounds one read with all the attempts of the SDK. Default 5 seconds.
 	Timeout time.Duration
-	// MaxEntries is how many secrets are kept; the one longest unused makes way. 0 means 1,000.
-	MaxEntries int
-	// Now is the clock. Nil means time.Now.
+	// Now is the clock. Default time.Now.
 	Now func() time.Time
-	// Rand returns a number in [0, 1), for the jitter. Nil means rand.Float64.
+	// Rand returns a number in [0, 1) for the TTL. Default rand.Float64.
 	Rand func() float64
 }
 
-// Cache reads secrets and keeps them for a while. It may be used by many goroutines at once.
+// Cache reads secrets and keeps them for a while. It keeps every secret it was asked for: only the operator names secrets. It
+// is safe for concurrent use.
 type Cache struct {
-	api API
-	cfg Config
+	api   API
+	cfg   Config
+	reads singleflight.Group
 
 	mu      sync.Mutex
-	entries map[string]*entry
-	uses    uint64 // counts up with every use of an entry
+	entries map[string]entry
 }
 
-// entry is all that is known of one secret. Its fields are guarded by Cache.mu.
+// entry is what is known of one secret.
 type entry struct {
-	secret  Secret    // of the last good read
-	good    time.Time // when that was; zero if there is no secret that may still be served
-	err     *Error    // of the last read; nil if it was good
-	until   time.Time // until then no Get reads
-	held    time.Time // until then no Renew reads
-	flight  *flight   // the read under way, or nil
-	lastUse uint64
-}
-
-type flight struct {
-	forced bool
-	done   chan struct{} // closed once the entry holds the result
+	secret Secret    // of the last good read
+	good   time.Time // when that was; zero if no secret may be served
+	err    *Error    // of the last read; nil if it was good
+	until  time.Time // until then Get does not read
+	held   time.Time // until then Renew does not read
 }
 
 // New returns an empty Cache.
 func New(api API, cfg Config) *Cache {
-	setDefault(&cfg.TTL, 5*time.Minute)
-	setDefault(&cfg.Stale, time.Hour)
-	setDefault(&cfg.Hold, 30*time.Second)
-	setDefault(&cfg.Timeout, 5*time.Second)
-	setDefault(&cfg.MaxEntries, 1000)
+	for _, field := range []struct {
+		value *time.Duration
+		def   time.Duration
+	}{{&cfg.TTL, 5 * time.Minute}, {&cfg.Stale, time.Hour}, {&cfg.Hold, 30 * time.Second}, {&cfg.Timeout, 5 * time.Second}} {
+		if *field.value == 0 {
+			*field.value = field.def
+		}
+	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Float64
 	}
-	return &Cache{api: api, cfg: cfg, entries: map[string]*entry{}}
-}
-
-func setDefault[T time.Duration | int](field *T, value T) {
-	if *field == 0 {
-		*field = value
-	}
+	return &Cache{api: api, cfg: cfg, entries: map[string]entry{}}
 }
 
 // Get returns the secret named id, a name or an ARN, from the cache while it is fresh. Callers who want the same secret at
-// the same time share one read, which goes on for the others when one of them leaves.
+// the same time share one read, which goes on when one of them leaves.
 //
-// The error is an [*Error]. While it may pass, a secret that was good within the last hour is returned instead.
+// The error is an [*Error]. While it may pass, a secret that was read within the last hour is returned instead.
 func (c *Cache) Get(ctx context.Context, id string) (Secret, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.get(ctx, id, c.entry(id))
-}
-
-// Renew returns the secret that came after seen, which was of no use although it is still cached: it is read again, unless
-// the cache holds another version already. Callers who ask at the same time share one read.
-//
-// A read that failed, or that brought the version seen again, is not repeated for a while: the same outcome is returned.
-// So refusals cannot drive reads, and a new version is seen at once. The error is an [*Error].
-func (c *Cache) Renew(ctx context.Context, seen Secret) (Secret, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	e := c.entry(seen.ID)
-	another := func() bool { return e.secret.Version != seen.Version }
-	for forced := false; !forced && !another() && !c.now().Before(e.held); {
-		// A read that was under way before the refusal may have been too early to see the new version: wait and look again.
-		forced = e.flight == nil || e.flight.forced
-		if err := c.read(ctx, seen.ID, e, true); err != nil {
-			return Secret{}, err
-		}
-	}
-	if another() {
-		return c.get(ctx, seen.ID, e)
-	}
-	if e.err != nil {
-		return Secret{}, e.err
-	}
-	return e.secret, nil
-}
-
-// get is Get with c.mu locked.
-func (c *Cache) get(ctx context.Context, id string, e *entry) (Secret, error) {
+	e := c.entry(id)
 	if !c.now().Before(e.until) {
-		if err := c.read(ctx, id, e, false); err != nil {
+		var err error
+		if e, err = c.read(ctx, id, false); err != nil {
 			return Secret{}, err
 		}
 	}
@@ -136,56 +95,86 @@ func (c *Cache) get(ctx context.Context, id string, e *entry) (Secret, error) {
 	return Secret{}, e.err
 }
 
-// read joins the read of the entry that is under way, or starts one, and returns once the entry holds the result. The error
-// is that of a caller whose time is over. It is called with c.mu locked and returns likewise, but unlocks it to wait.
-func (c *Cache) read(ctx context.Context, id string, e *entry, forced bool) error {
-	if err := ctx.Err(); err != nil {
-		return &Error{ID: id, Reason: Interrupted, Err: err}
+// Renew returns the secret after a version of it, seen, was of no use: it reads the secret again, unless the cache has another
+// version. Callers who ask at the same time share one read.
+//
+// A read that failed, or that brought the version seen again, is not repeated for Config.Hold; until then its result is
+// returned. The error is an [*Error].
+func (c *Cache) Renew(ctx context.Context, seen Secret) (Secret, error) {
+	e := c.entry(seen.ID)
+	if e.secret.Version == seen.Version && !c.now().Before(e.held) {
+		var err error
+		if e, err = c.read(ctx, seen.ID, true); err != nil {
+			return Secret{}, err
+		}
 	}
-	if e.flight == nil {
-		e.flight = &flight{forced: forced, done: make(chan struct{})}
-		go c.fly(context.WithoutCancel(ctx), id, e)
+	if e.secret.Version != seen.Version {
+		return c.Get(ctx, seen.ID)
 	}
-	done := e.flight.done
-	c.mu.Unlock()
-	defer c.mu.Lock()
+	if e.err != nil {
+		return Secret{}, e.err
+	}
+	return e.secret, nil
+}
+
+func (c *Cache) entry(id string) entry {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.entries[id]
+}
+
+// read reads the secret, or waits for the read that is under way, and returns the entry with the result. It errs only when
+// ctx ends. A forced read does not wait for a read that began before: that one may have seen the old version.
+func (c *Cache) read(ctx context.Context, id string, forced bool) (entry, error) {
+	if ctx.Err() != nil {
+		return entry{}, &Error{ID: id, Reason: Interrupted, Err: ctx.Err()}
+	}
+	key := id
+	if forced {
+		key = "forced " + id
+	}
+	done := c.reads.DoChan(key, func() (any, error) { return c.fetch(context.WithoutCancel(ctx), id, forced), nil })
 	select {
-	case <-done:
-		return nil
+	case result := <-done:
+		return result.Val.(entry), nil
 	case <-ctx.Done():
-		return &Error{ID: id, Reason: Interrupted, Err: ctx.Err()}
+		return entry{}, &Error{ID: id, Reason: Interrupted, Err: ctx.Err()}
 	}
 }
 
-// fly makes one read and writes the result into the entry.
-func (c *Cache) fly(ctx context.Context, id string, e *entry) {
+// fetch reads the secret and writes the entry.
+func (c *Cache) fetch(ctx context.Context, id string, forced bool) entry {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	secret, err := c.fetch(ctx, id)
+	began := c.now()
+	secret, err := c.get(ctx, id)
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.now()
+	e, now := c.entries[id], c.now()
+	if !forced && e.good.After(began) {
+		return e // a forced read has overtaken this one
+	}
 	if err == nil {
 		jitter := 0.9 + 0.2*c.cfg.Rand()
 		e.until = now.Add(time.Duration(jitter * float64(c.cfg.TTL)))
-		if e.flight.forced && secret.Version == e.secret.Version {
+		if forced && secret.Version == e.secret.Version {
 			e.held = now.Add(c.cfg.Hold)
 		}
 		e.secret, e.good = secret, now
 	} else {
 		e.until = now.Add(c.cfg.Hold)
 		e.held = e.until
-		if !err.Temporary() {
-			e.secret, e.good = Secret{}, time.Time{} // whoever took the secret away, or the right to it, meant it
+		if !err.Temporary() { // somebody has taken away the secret, or the right to read it
+			e.secret, e.good = Secret{}, time.Time{}
 		}
 	}
 	e.err = err
-	close(e.flight.done)
-	e.flight = nil
+	c.entries[id] = e
+	return e
 }
 
-func (c *Cache) fetch(ctx context.Context, id string) (Secret, *Error) {
+func (c *Cache) get(ctx context.Context, id string) (Secret, *Error) {
 	out, err := c.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(id)})
 	switch {
 	case err != nil:
@@ -200,34 +189,5 @@ func (c *Cache) fetch(ctx context.Context, id string) (Secret, *Error) {
 	}, nil
 }
 
-// entry returns the entry named id, and makes room for a new one where need be.
-func (c *Cache) entry(id string) *entry {
-	e := c.entries[id]
-	if e == nil {
-		for len(c.entries) >= c.cfg.MaxEntries && c.evict() {
-		}
-		e = &entry{}
-		c.entries[id] = e
-	}
-	c.uses++
-	e.lastUse = c.uses
-	return e
-}
-
-// evict drops the entry longest unused. What is being read stays: dropping it would let a second read of the same secret
-// begin. It returns false where there is nothing to drop.
-func (c *Cache) evict() bool {
-	oldest, found := "", false
-	for id, e := range c.entries {
-		if e.flight == nil && (!found || e.lastUse < c.entries[oldest].lastUse) {
-			oldest, found = id, true
-		}
-	}
-	if found {
-		delete(c.entries, oldest)
-	}
-	return found
-}
-
-// now is the wall clock: the monotonic one may stand still while Lambda has the function frozen.
+// now is the wall clock: the monotonic one may stand still while Lambda has frozen the function.
 func (c *Cache) now() time.Time { return c.cfg.Now().Round(0) }

@@ -293,41 +293,9 @@ func TestAFailedReadIsRememberedFor30Seconds(t *testing.T) {
 	}
 }
 
-func TestTheSecretLongestUnusedMakesWay(t *testing.T) {
-	api := &fakeAPI{version: "v1"}
-	c := secrets.New(api, secrets.Config{MaxEntries: 2})
-	for _, name := range []string{"a", "b", "a", "c", "a", "b"} {
-		if _, err := c.Get(t.Context(), name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if got, want := fmt.Sprint(api.calls), "[a b c b]"; got != want {
-		t.Errorf("read %s, want %s", got, want)
-	}
-}
-
-func TestASecretBeingReadDoesNotMakeWay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := &fakeAPI{version: "v1", block: make(chan struct{})}
-		c := secrets.New(api, secrets.Config{MaxEntries: 1})
-		for _, name := range []string{"a", "b", "a", "b"} {
-			go func() {
-				if _, err := c.Get(t.Context(), name); err != nil {
-					t.Error(err)
-				}
-			}()
-			synctest.Wait()
-		}
-		close(api.block)
-		synctest.Wait()
-		wantReads(t, api, 2)
-	})
-}
-
-// The race detector is the judge here, with the invariant that nobody is ever given an older version than he has seen.
 func TestManyCallersWhileTheSecretRotates(t *testing.T) {
 	api := &fakeAPI{version: "v00"}
-	c := secrets.New(api, secrets.Config{TTL: 50 * time.Microsecond, MaxEntries: 10})
+	c := secrets.New(api, secrets.Config{TTL: 50 * time.Microsecond})
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -17,7 +17,7 @@ import (
 // Reason is why a secret could not be read.
 type Reason string
 
-// The reasons. The last four may pass by themselves; for the others somebody must act.
+// The reasons.
 const (
 	Missing           Reason = "no such secret, or it has no current value"
 	MarkedForDeletion Reason = "marked for deletion"
@@ -32,19 +32,59 @@ const (
 	Interrupted       Reason = "the caller left before it was read"
 )
 
+// reasons is the table of reasons. The error codes are those of the Secrets Manager API reference: GetSecretValue, common
+// errors.
+var reasons = []struct {
+	reason    Reason
+	codes     []string
+	temporary bool // the same read may succeed later although nobody changes anything
+	advice    string
+}{
+	{
+		Missing, []string{"ResourceNotFoundException"}, false,
+		"create it in this function's account and region and write a value, or correct the name (another account's needs its whole ARN)",
+	},
+	{
+		MarkedForDeletion, []string{"InvalidRequestException"}, false,
+		"restore it with aws secretsmanager restore-secret, or name another",
+	},
+	{
+		Denied, []string{"AccessDeniedException", "AccessDenied"}, false,
+		"allow this function's role secretsmanager:GetSecretValue on this secret, and kms:Decrypt on its key where that is a key of your own",
+	},
+	{
+		Undecryptable, []string{"DecryptionFailure"}, false,
+		"check that its KMS key is enabled, not awaiting deletion, and allows this function's role kms:Decrypt",
+	},
+	{Binary, nil, false, "write it as text (SecretString)"},
+	{Empty, nil, false, "write its value"},
+	{Refused, nil, false, "check the name of the secret, and the function's credentials and region"},
+	{Throttled, nil, true, "it is tried again later; if it stays, check what else reads secrets in this account"},
+	{ServerFault, nil, true, "it is tried again later; if it stays, check the AWS Health Dashboard"},
+	{
+		Unreachable, nil, true,
+		"it is tried again later; if it stays, check the function's subnets, NAT or VPC endpoint, security groups and proxy",
+	},
+	{Interrupted, nil, true, "it is tried again later"},
+}
+
 // Error is a secret that could not be read. It never holds the secret's content.
 type Error struct {
 	// ID is the name or ARN that was asked for.
-	ID string
-	// Reason decides whether the fault may pass, and what to do.
+	ID     string
 	Reason Reason
-	// Err is the SDK's error, or the caller's context error, or nil where the secret was read and is of no use.
+	// Err is the SDK's error or the caller's context error. It is nil where the secret was read and cannot be used.
 	Err error
 }
 
-// Error names the secret, what is wrong with it, what to do, and what AWS said.
+// Error names the secret, what is wrong with it, what to do, and AWS's error if there is one.
 func (e *Error) Error() string {
-	text := fmt.Sprintf("secrets: read %s: %s: %s", e.ID, e.Reason, e.Reason.advice())
+	text := fmt.Sprintf("secrets: read %s: %s", e.ID, e.Reason)
+	for _, row := range reasons {
+		if row.reason == e.Reason {
+			text += ": " + row.advice
+		}
+	}
 	if cause := describe(e.Err); cause != "" {
 		text += " (" + cause + ")"
 	}
@@ -54,57 +94,27 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Temporary reports whether the same read may succeed later with nobody doing anything.
+// Temporary reports whether the same read may succeed later although nobody changes anything.
 func (e *Error) Temporary() bool {
-	switch e.Reason {
-	case Throttled, ServerFault, Unreachable, Interrupted:
-		return true
-	default:
-		return false
+	for _, row := range reasons {
+		if row.reason == e.Reason {
+			return row.temporary
+		}
 	}
+	return false
 }
 
-func (r Reason) advice() string {
-	switch r {
-	case Missing:
-		return "create it in this function's account and region and write a value, or correct the name (another account's needs its whole ARN)"
-	case MarkedForDeletion:
-		return "restore it with aws secretsmanager restore-secret, or name another"
-	case Denied:
-		return "allow this function's role secretsmanager:GetSecretValue on this secret, and kms:Decrypt on its key where that is a key of your own"
-	case Undecryptable:
-		return "look whether its KMS key is enabled, not awaiting deletion, and allows this function's role kms:Decrypt"
-	case Binary:
-		return "write it as text (SecretString)"
-	case Empty:
-		return "write its value"
-	case Throttled:
-		return "it is tried again later; if it stays, look at what else reads secrets in this account"
-	case ServerFault:
-		return "it is tried again later; if it stays, look at the AWS Health Dashboard"
-	case Unreachable:
-		return "it is tried again later; if it stays, look at the function's subnets, NAT or VPC endpoint, security groups and proxy"
-	case Interrupted:
-		return "it is tried again later"
-	default:
-		return "look at what was refused, and at the name of the secret and the function's credentials and region"
-	}
-}
+// Class is the class of the fault in logs and metrics.
+func (e *Error) Class() string { return "secret" }
 
-// classify finds the reason by error code, HTTP status and type. The codes are those of the Secrets Manager API reference,
-// GetSecretValue and common errors.
+// classify finds the reason by error code, HTTP status and type.
 func classify(err error) Reason {
 	var api smithy.APIError
 	if errors.As(err, &api) {
-		switch api.ErrorCode() {
-		case "ResourceNotFoundException":
-			return Missing
-		case "InvalidRequestException":
-			return MarkedForDeletion
-		case "AccessDeniedException", "AccessDenied":
-			return Denied
-		case "DecryptionFailure":
-			return Undecryptable
+		for _, row := range reasons {
+			if slices.Contains(row.codes, api.ErrorCode()) {
+				return row.reason
+			}
 		}
 		if _, ok := retry.DefaultThrottleErrorCodes[api.ErrorCode()]; ok {
 			return Throttled
@@ -123,7 +133,7 @@ func classify(err error) Reason {
 		return ServerFault
 	case status >= 300:
 		return Refused
-	case status >= 200: // a reply that was cut off or is not what Secrets Manager sends
+	case status >= 200: // a reply that was cut off, or is not one of Secrets Manager
 		return Unreachable
 	}
 	var network net.Error
@@ -143,28 +153,19 @@ func httpStatus(err error) int {
 	return 0
 }
 
-// describe tells what AWS or the network said, on one line of bounded length. Of a reply that could not be decoded it tells
-// the HTTP status alone, since a decoder may quote what it could not decode.
+// describe returns AWS's error code and message on one line of at most 400 bytes, or what else is known in fixed words: the
+// texts of decoders and of the network may quote what they met.
 func describe(err error) string {
-	var (
-		api       smithy.APIError
-		undecoded *smithy.DeserializationError
-		network   *url.Error
-		text      string
-	)
+	var api smithy.APIError
 	switch {
 	case err == nil:
 		return ""
 	case errors.As(err, &api):
-		text = api.ErrorCode() + ": " + api.ErrorMessage()
-	case errors.As(err, &undecoded):
-		text = fmt.Sprintf("unreadable reply, HTTP %d", httpStatus(err))
-	case errors.As(err, &network):
-		text = network.Error()
+		return fmt.Sprintf("%.400s", strings.Join(strings.Fields(api.ErrorCode()+": "+api.ErrorMessage()), " "))
+	case httpStatus(err) != 0:
+		return fmt.Sprintf("unreadable reply, HTTP %d", httpStatus(err))
 	case errors.Is(err, context.DeadlineExceeded):
-		text = context.DeadlineExceeded.Error()
-	default:
-		text = err.Error()
+		return "timed out"
 	}
-	return fmt.Sprintf("%.400s", strings.Join(strings.Fields(text), " "))
+	return "no reply"
 }

@@ -2,14 +2,15 @@ package source
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
 	"time"
+
+	"wedata-unbind/internal/strictjson"
 )
 
-// bearer is a sender that shows a shared secret in a header.
+// bearer is a sender that sends a shared secret in a header.
 type bearer struct {
 	keys   [][]byte
 	header string
@@ -19,62 +20,60 @@ func readBearer(m *members) scheme {
 	return bearer{keys: m.keys(decodeBearerKey), header: cmp.Or(m.header("header"), "Authorization")}
 }
 
-// decodeBearerKey puts a leading "Bearer " aside, as with the header: whichever way it was pasted, the two agree.
-func decodeBearerKey(s string) ([]byte, error) {
-	return []byte(withoutBearer(s)), nil
-}
+// decodeBearerKey removes a leading "Bearer ", as is done with the header, so that both ways to paste a key work.
+func decodeBearerKey(s string) ([]byte, error) { return []byte(withoutBearer(s)), nil }
 
 func withoutBearer(s string) string { return strings.TrimPrefix(s, "Bearer ") }
 
-func (b bearer) open(r Request, _ time.Time) (message, error) {
+func (b bearer) open(r *http.Request, body []byte, _ time.Time) (message, error) {
 	if err := b.verify(r); err != nil {
 		return message{}, err
 	}
-	return said(decode(r.Header, r.Body))
+	return newMessage(decode(r.Header, body))
 }
 
-func (b bearer) verify(r Request) error {
+func (b bearer) verify(r *http.Request) error {
 	value, ok := single(r.Header.Values(b.header))
 	if !ok {
 		return notVerified(b.header + " is missing, or stands twice")
 	}
-	fits := false
+	matches := false
 	for _, key := range b.keys {
-		fits = equal(string(key), withoutBearer(value)) || fits
+		matches = equal(string(key), withoutBearer(value)) || matches
 	}
-	if !fits {
+	if !matches {
 		return notVerified(b.header + " is none of the keys")
 	}
 	return nil
 }
 
-// okta is an Okta event hook: bearer, and a GET whose challenge is to be sent back. Okta shows the secret there too (Okta
-// Support, "Unable to verify event hook"), so nobody else is answered.
+// okta is an Okta event hook: bearer, and a GET whose challenge is sent back. Okta sends the key with that GET too (Okta
+// Support, "Unable to verify event hook"), so it is verified as well.
 type okta struct{ bearer }
 
 func readOkta(m *members) scheme {
 	return okta{bearer{keys: m.keys(decodeBearerKey), header: "Authorization"}}
 }
 
-// oktaMapping: deactivation and deletion end somebody's work; suspension does not (Okta, "Event Types").
+// oktaMapping: who is deactivated or deleted has left, who is suspended has not (Okta, "Event Types").
 var oktaMapping = mapping{
 	each: "data.events",
-	left: rules{{oneOf("eventType", "user.lifecycle.deactivate", "user.lifecycle.delete.initiated")}},
+	left: rules{newRule(`{"eventType":["user.lifecycle.deactivate","user.lifecycle.delete.initiated"]}`)},
 	id:   paths{"uuid"},
 	time: paths{"published"},
 }
 
-func (o okta) open(r Request, now time.Time) (message, error) {
+func (o okta) open(r *http.Request, body []byte, now time.Time) (message, error) {
 	if r.Method != http.MethodGet {
-		return o.bearer.open(r, now)
+		return o.bearer.open(r, body, now)
 	}
 	if err := o.verify(r); err != nil {
 		return message{}, err
 	}
 	challenge, ok := single(r.Header.Values("X-Okta-Verification-Challenge"))
-	if !ok {
-		return message{}, malformed(errors.New("no challenge to answer"))
+	reply, err := strictjson.Marshal(map[string]string{"verification": challenge})
+	if !ok || err != nil {
+		return message{}, malformed(errors.New("no challenge that can be answered"))
 	}
-	body, err := json.Marshal(map[string]string{"verification": challenge})
-	return handshake(jsonReply(body)), err
+	return handshake(jsonReply(reply)), nil
 }

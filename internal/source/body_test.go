@@ -51,7 +51,7 @@ func TestBodies(t *testing.T) {
 		{"XML with a document type", nil, `<!DOCTYPE x [<!ENTITY e "1">]><x><a>1</a></x>`, ""},
 		{"XML with an entity", nil, `<x><a>&e;</a></x>`, ""},
 		{"half of XML", nil, `<x><a>1</a>`, ""},
-		{"deep XML", nil, strings.Repeat("<x>", maxDepth+1) + strings.Repeat("</x>", maxDepth+1), ""},
+		{"deep XML", nil, strings.Repeat("<x>", 20_000) + strings.Repeat("</x>", 20_000), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := decode(tt.header, []byte(tt.body))
@@ -90,7 +90,7 @@ func TestHostileBodiesAreReadQuickly(t *testing.T) {
 		start := time.Now()
 		for _, header := range []http.Header{nil, {"Content-Type": {"application/x-www-form-urlencoded"}}} {
 			if text, err := decode(header, []byte(body)); err == nil {
-				(entry{mapping: &mapping{each: "@this", left: rules{{oneOf("uid", 1)}}, uid: paths{"uid"}}}).events(text, envelope)
+				(entry{mapping: &mapping{each: "@this", left: rules{newRule(`{"uid":[1]}`)}, uid: paths{"uid"}}}).events(text, envelope)
 			}
 		}
 		if took := time.Since(start); took > 5*time.Second {
@@ -111,7 +111,7 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("got %q, %v", text, err)
 		}
 		if err == nil {
-			if _, err := strictJSON(text); err != nil {
+			if _, err := readJSON(text); err != nil {
 				t.Errorf("%q is not what it seems: %v", text, err)
 			}
 		}

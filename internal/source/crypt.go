@@ -18,16 +18,16 @@ import (
 	"strings"
 )
 
-// errSealed is every fault inside of an encrypted text: one error, so that neither padding nor owner can be guessed at.
-var errSealed = notVerified("what is encrypted does not open with this key, or is meant for another owner")
+// errSealed is the one error for all faults inside an encrypted text. Different errors would help to guess padding and owner.
+var errSealed = notVerified("the encrypted text does not fit this key, or is meant for another owner")
 
 // callback is the cipher that DingTalk and WeCom share (WeCom developer center, "Encryption and decryption scheme"; DingTalk
-// open platform, "Event subscription"). A SHA-1 over the token signs the encrypted text, AES-256-CBC hides
+// open platform, "Event subscription"). The signature is a SHA-1 over the token and the encrypted text. AES-256-CBC encrypts
 //
 //	16 random bytes, the message's length in 4 big-endian bytes, the message, the key of its owner
 //
-// padded as PKCS #7 does it, to blocks of 32 bytes. There is no age check: neither vendor documents whether a repeated
-// delivery is signed anew.
+// padded as in PKCS #7, to blocks of 32 bytes. There is no age check: neither vendor documents whether a repeated delivery
+// is signed anew.
 type callback struct {
 	token  string
 	key    []byte
@@ -42,11 +42,11 @@ func readCallback(m *members) callback {
 }
 
 const (
-	sealedBlock  = 32 // the block that padding fills, twice AES's
+	sealedBlock  = 32 // padding fills blocks twice as long as those of AES
 	sealedHeader = 16 + 4
 )
 
-// open returns the message and its owner, after the signature over the encrypted text in the query fits. It errs with
+// open verifies the signature in the query over the encrypted text, and returns the message and its owner. It errs with
 // ErrNotVerified.
 func (c callback) open(query url.Values, sealed string) ([]byte, string, error) {
 	signatures := query["msg_signature"]
@@ -80,7 +80,7 @@ func (c callback) seal(text, owner string) (string, error) {
 	if _, err := io.ReadFull(c.random, plain); err != nil {
 		return "", err
 	}
-	plain = binary.BigEndian.AppendUint32(plain, uint32(len(text))) //nolint:gosec // our own short words
+	plain = binary.BigEndian.AppendUint32(plain, uint32(len(text))) //nolint:gosec // our own short texts
 	plain = append(append(plain, text...), owner...)
 	padding := sealedBlock - len(plain)%sealedBlock
 	plain = append(plain, bytes.Repeat([]byte{byte(padding)}, padding)...)
@@ -100,7 +100,7 @@ func (c callback) sign(timestamp, nonce, sealed string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// decryptCBC undoes base64, AES-CBC and a padding of at most longest bytes. Its one error tells no fault from another.
+// decryptCBC decodes base64, decrypts AES-CBC and removes a padding of at most longest bytes. It errs with errSealed.
 func decryptCBC(key, iv []byte, sealed string, longest int) ([]byte, error) {
 	text, err := base64.StdEncoding.DecodeString(sealed)
 	if err != nil || len(text) == 0 || len(text)%aes.BlockSize != 0 {
@@ -122,13 +122,13 @@ func decryptCBC(key, iv []byte, sealed string, longest int) ([]byte, error) {
 	return text, nil
 }
 
-// equal compares in a time that depends on neither text's content, and not on their lengths either.
+// equal compares in a time that depends neither on the contents nor on the lengths.
 func equal(a, b string) bool {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
 }
 
-// single returns the only value, if there is just one and it is not empty. Of two, nobody can tell which one counts.
+// single returns the only value. It returns false where the value is empty, or there are two: either could be meant.
 func single(values []string) (string, bool) {
 	if len(values) != 1 || values[0] == "" {
 		return "", false
@@ -136,7 +136,7 @@ func single(values []string) (string, bool) {
 	return values[0], true
 }
 
-// decodeHex and decodeBase64 put the decoder's error aside, which would quote the key.
+// decodeHex and decodeBase64 drop the decoder's error, which would quote the key.
 func decodeHex(s string) ([]byte, error) {
 	key, err := hex.DecodeString(s)
 	if err != nil {

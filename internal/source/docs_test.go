@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/source/sourcetest"
 )
 
 // docPart is a part of docs/hr-systems.md: its entries, and the command lines to try them.
@@ -170,7 +171,7 @@ func TestDocumentedCommands(t *testing.T) {
 				entry := maps.Clone(part.entries[name])
 				delete(entry, "encrypt_key") // Feishu's command tries the token alone
 				text, _ := json.Marshal(entry)
-				b := newBook(string(text))
+				b := newRegistry(string(text))
 				b.cfg.Now = time.Now
 				d, err := receive(b, r)
 				if err != nil {
@@ -193,7 +194,7 @@ func TestDocumentedCommands(t *testing.T) {
 }
 
 // sentBy returns the request of the only curl in the commands, and the source that it goes to.
-func sentBy(t *testing.T, commands, key string) (Request, string) {
+func sentBy(t *testing.T, commands, key string) (sourcetest.Request, string) {
 	t.Helper()
 	script := `HOOK_URL=https://api.example/hooks/ KEY=` + key + `; curl() { printf '%s\0' "$@"; }` + "\n" + commands
 	out, err := exec.CommandContext(t.Context(), "bash", "-euc", script).Output()

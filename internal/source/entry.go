@@ -27,21 +27,21 @@ func faults(list ...string) error {
 
 // entry is one source.
 type entry struct {
-	// fault is not nil of an entry that is of no use. The others work.
+	// fault is set if the entry cannot be used. Other entries still work.
 	fault error
-	// scheme is nil of an entry for a topic or an event source, which has no door to the outside.
+	// scheme is nil for a topic or an event source. Such an entry takes no HTTP requests.
 	scheme scheme
 	get    bool
 	// mapping is nil where payloads are events already.
 	mapping *mapping
-	// merchants are the only ones its events may name, and those of an event that names none. Empty means any, and all:
-	// because the entry says "*", or because it says nothing, which confined tells.
-	merchants []string
-	confined  bool
-	decoder   departure.Decoder
+	// merchants are the only ones that its events may name, and the default of events that name none. Empty means any and
+	// all: the entry says "*", or says nothing, and then namesMerchants is false.
+	merchants      []string
+	namesMerchants bool
+	decoder        departure.Decoder
 }
 
-// parse reads the secret: one JSON object, the name of a source to its entry.
+// parse reads the secret: a JSON object with an entry for each source's name.
 func parse(secret string, decoder departure.Decoder) (map[string]entry, error) {
 	raw, err := strictjson.ParseObject([]byte(secret))
 	if err != nil {
@@ -63,24 +63,23 @@ func parse(secret string, decoder departure.Decoder) (map[string]entry, error) {
 func readEntry(m *members, decoder departure.Decoder) entry {
 	e := entry{decoder: departure.Decoder{Zone: m.zone("utc_offset", decoder.Zone)}}
 	owner := "an entry without a scheme"
-	var k kind
-	if m.raw["scheme"] != nil {
+	var row schemeRow
+	if m.raw.Has("scheme") {
 		name := m.text("scheme")
 		owner = "the scheme " + name
-		k = kinds[name]
-		if k.read == nil {
-			m.fault("scheme", "is none of %s", strings.Join(slices.Sorted(maps.Keys(kinds)), ", "))
+		row = schemes[name]
+		if row.read == nil {
+			m.fault("scheme", "is none of %s", names(schemes))
 			return entry{fault: faults(m.faults...)} // which members it may have is not known
 		}
-		e.scheme, e.get = k.read(m), k.get
+		e.scheme, e.get = row.read(m), row.get
 	}
-	e.mapping = readMapping(m, k.mapping, e.decoder)
-	if m.raw["merchants"] != nil {
-		e.confined = true
+	e.mapping = readMapping(m, row.mapping, e.decoder)
+	if e.namesMerchants = m.raw.Has("merchants"); e.namesMerchants {
 		e.merchants = departure.Unique(m.texts("merchants"))
 		if slices.Contains(e.merchants, "*") {
 			if len(e.merchants) > 1 {
-				m.fault("merchants", `"*" stands for all: it goes with no other`)
+				m.fault("merchants", `"*" means all: name no other beside it`)
 			}
 			e.merchants = nil
 		}
@@ -95,27 +94,32 @@ func readEntry(m *members, decoder departure.Decoder) entry {
 	return e
 }
 
-// events reads one payload, which is JSON that strictJSON let pass. What cannot be read of it comes back as a verdict.
+// names lists the names in a table, as an error shows them.
+func names[T any](table map[string]T) string {
+	return strings.Join(slices.Sorted(maps.Keys(table)), ", ")
+}
+
+// events reads one payload, which is a JSON value. What cannot be read comes back as an event with a Status.
 func (e entry) events(payload []byte, envelope departure.Meta) []departure.Event {
 	if e.mapping == nil {
 		event, err := e.decoder.Decode(payload, envelope)
 		switch {
 		case err != nil && strictjson.Kind(payload) == "a string":
-			event = ignored(envelope, "words and no event, as a test delivery is")
+			event = departure.Ignore(envelope, "a text and no event, such as a test delivery")
 		case err != nil:
 			event = departure.Refuse(event.Meta, err)
 		}
-		return []departure.Event{e.confine(event)}
+		return []departure.Event{e.limit(event)}
 	}
 	events := e.mapping.events(payload, envelope)
 	for i := range events {
-		events[i] = e.confine(events[i])
+		events[i] = e.limit(events[i])
 	}
 	return events
 }
 
-// confine keeps the event within the merchants that the entry allows.
-func (e entry) confine(event departure.Event) departure.Event {
+// limit keeps the event within the merchants that the entry allows.
+func (e entry) limit(event departure.Event) departure.Event {
 	if event.Status != "" {
 		return event
 	}

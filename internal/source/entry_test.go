@@ -12,14 +12,14 @@ import (
 func faultsOf(t *testing.T, entry string) []string {
 	t.Helper()
 	entries, err := parse(`{"hr":`+entry+`,"fine":{"scheme":"bearer","keys":["k"]}}`, departure.Decoder{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if e := entries["fine"]; e.fault != nil || e.scheme == nil {
-		t.Errorf("the entry beside it: %v", e.fault)
+	if err == nil {
+		err = entries["hr"].fault
+		if e := entries["fine"]; e.fault != nil || e.scheme == nil {
+			t.Errorf("the entry beside it: %v", e.fault)
+		}
 	}
 	var faulty *FaultsError
-	if errors.As(entries["hr"].fault, &faulty) {
+	if errors.As(err, &faulty) {
 		return faulty.Faults
 	}
 	return nil
@@ -34,7 +34,7 @@ var faultRows = []struct {
 	want  []string
 }{
 	{"no object", `3`, []string{"sources.hr: a number where a JSON object is expected"}},
-	{"a member twice", `{"uid":"a","uid":"b"}`, []string{`sources.hr: member "uid" stands twice`}},
+	{"a member twice", `{"uid":"a","uid":"b"}`, []string{`sources: hr: member "uid" stands twice`}},
 	{"an unknown scheme", `{"scheme":"md5","keys":["secret"]}`, []string{"sources.hr.scheme: is none of bearer, dingtalk, feishu, hmac, okta, standard-webhooks, wecom"}},
 	{"an empty scheme", `{"scheme":""}`, []string{"sources.hr.scheme: empty"}},
 	{"a member of no scheme", `{"keys":["k"]}`, []string{"sources.hr.keys: an entry without a scheme has no such member"}},
@@ -66,7 +66,7 @@ var faultRows = []struct {
 	{"an unknown placeholder", `{"scheme":"hmac","keys":["k"],"header":"h","signed":"{url}{body}"}`, []string{"sources.hr.signed: a placeholder that is none of {body}, {method}, {header:NAME}"}},
 	{"an open placeholder", `{"scheme":"hmac","keys":["k"],"header":"h","signed":"{body}{header:x"}`, []string{"sources.hr.signed: a { without its }"}},
 	{"a timestamp that is not signed", `{"scheme":"hmac","keys":["k"],"header":"h","timestamp_header":"x-time"}`, []string{"sources.hr.signed: has no {header:X-Time}: a timestamp that is not signed proves nothing"}},
-	{"a tolerance of nothing", `{"scheme":"hmac","keys":["k"],"header":"h","tolerance":60}`, []string{"sources.hr.tolerance: is of no use without a timestamp_header"}},
+	{"a tolerance of nothing", `{"scheme":"hmac","keys":["k"],"header":"h","tolerance":60}`, []string{"sources.hr.tolerance: has no effect without a timestamp_header"}},
 
 	{"feishu without a key", `{"scheme":"feishu","uid":"a"}`, []string{"sources.hr.encrypt_key: missing: give it, or verification_token"}},
 	{"feishu with an empty key", `{"scheme":"feishu","uid":"a","encrypt_key":"","verification_token":"t"}`, []string{"sources.hr.encrypt_key: empty"}},
@@ -93,10 +93,10 @@ var faultRows = []struct {
 		"sources.hr.each: empty", "sources.hr.effective[0]: empty",
 		"sources.hr.id: a number where a string is expected", "sources.hr.time: an empty list",
 	}},
-	{"people without a uid", `{` + mapped + `,"people":{"7":"E7","8":8}}`, []string{"sources.hr.people: somebody's uid is not a string, or blank"}},
-	{"people twice", `{` + mapped + `,"people":{"7":"E7","7":"E8"}}`, []string{"sources.hr.people: not an object, or one where an id stands twice"}},
+	{"people without a uid", `{` + mapped + `,"people":{"7":"E7","8":8}}`, []string{"sources.hr.people: a uid is not a string, or blank"}},
+	{"people twice", `{` + mapped + `,"people":{"张三":"E7","张三":"E8"}}`, []string{"sources: hr: people: member whose name is not shown here stands twice"}},
 	{"no merchants", `{"merchants":[]}`, []string{"sources.hr.merchants: an empty list"}},
-	{"all merchants and one", `{"merchants":["*","wx1"]}`, []string{`sources.hr.merchants: "*" stands for all: it goes with no other`}},
+	{"all merchants and one", `{"merchants":["*","wx1"]}`, []string{`sources.hr.merchants: "*" means all: name no other beside it`}},
 	{"an offset that is none", `{"utc_offset":"Asia/Shanghai"}`, []string{"sources.hr.utc_offset: is not an offset such as +08:00"}},
 
 	{"an entry that says nothing", `{}`, nil},
@@ -133,7 +133,7 @@ func TestASecretThatIsNone(t *testing.T) {
 
 // Every name of the table has to be read and fail without members, and none may let a request in.
 func TestEverySchemeNeedsItsMembers(t *testing.T) {
-	for name := range kinds {
+	for name := range schemes {
 		if got := faultsOf(t, `{"scheme":"`+name+`","uid":"id","left_when":{}}`); len(got) == 0 {
 			t.Errorf("%s needs nothing", name)
 		}

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"crypto/hmac"
 	"crypto/sha1" //nolint:gosec // some vendors sign with HMAC-SHA1, which is not broken as SHA-1 is
 	"crypto/sha256"
@@ -19,7 +20,7 @@ import (
 // defaultTolerance is how old, and how far in the future, a signed timestamp may be (Standard Webhooks' libraries).
 const defaultTolerance = 5 * time.Minute
 
-// signature is a sender that signs what it sends with HMAC: the scheme hmac, and standard-webhooks.
+// signature is a sender that signs with HMAC: the schemes hmac and standard-webhooks.
 type signature struct {
 	keys   [][]byte
 	hash   func() hash.Hash
@@ -34,7 +35,7 @@ type signature struct {
 	idHeader string
 }
 
-// part is a piece of the signed text: text as it stands, or what is put in its place.
+// part is a piece of the signed text: a text, or a placeholder and, for partHeader, the header's name.
 type part struct{ placeholder, text string }
 
 const (
@@ -70,15 +71,11 @@ func readHMAC(m *members) scheme {
 		m.fault("header", "missing: the name of the header with the signature")
 	}
 	if s.timestampHeader == "" && s.tolerance != defaultTolerance {
-		m.fault("tolerance", "is of no use without a timestamp_header")
+		m.fault("tolerance", "has no effect without a timestamp_header")
 	}
 	s.keys = m.keys(choice(m, "key_encoding", "raw", keyEncodings))
-	signed := m.verbatim("signed")
-	if signed == "" {
-		signed = "{body}"
-	}
 	var err error
-	if s.signed, err = parseSigned(signed); err != nil {
+	if s.signed, err = parseSigned(cmp.Or(m.verbatim("signed"), "{body}")); err != nil {
 		m.fault("signed", "%v", err)
 	} else if s.timestampHeader != "" && !slices.Contains(s.signed, part{partHeader, s.timestampHeader}) {
 		m.fault("signed", "has no {header:%s}: a timestamp that is not signed proves nothing", s.timestampHeader)
@@ -117,43 +114,43 @@ func parseSigned(template string) ([]part, error) {
 	return parts, nil
 }
 
-func (s signature) open(r Request, now time.Time) (message, error) {
-	if err := s.verify(r, now); err != nil {
+func (s signature) open(r *http.Request, body []byte, now time.Time) (message, error) {
+	if err := s.verify(r, body, now); err != nil {
 		return message{}, err
 	}
-	m, err := said(decode(r.Header, r.Body))
+	m, err := newMessage(decode(r.Header, body))
 	m.id = r.Header.Get(s.idHeader)
 	return m, err
 }
 
 // verify compares every signature in the header with that of every key, each in constant time.
-func (s signature) verify(r Request, now time.Time) error {
-	signed, err := s.signedText(r)
+func (s signature) verify(r *http.Request, body []byte, now time.Time) error {
+	signed, err := s.signedText(r, body)
 	if err != nil {
 		return err
 	}
 	candidates := s.candidates(r.Header.Values(s.header))
-	fits := false
+	matches := false
 	for _, key := range s.keys {
 		mac := hmac.New(s.hash, key)
 		mac.Write(signed)
 		want := unpadded(s.encode(mac.Sum(nil)))
 		for _, candidate := range candidates {
-			fits = equal(want, unpadded(candidate)) || fits
+			matches = equal(want, unpadded(candidate)) || matches
 		}
 	}
-	if !fits {
+	if !matches {
 		return notVerified(fmt.Sprintf("none of %d signatures in %s fits any key", len(candidates), s.header))
 	}
-	return s.checkAge(r, now)
+	return s.checkAge(r.Header.Get(s.timestampHeader), now)
 }
 
-func (s signature) signedText(r Request) ([]byte, error) {
+func (s signature) signedText(r *http.Request, body []byte) ([]byte, error) {
 	var text []byte
 	for _, p := range s.signed {
 		switch p.placeholder {
 		case partBody:
-			text = append(text, r.Body...)
+			text = append(text, body...)
 		case partMethod:
 			text = append(text, r.Method...)
 		case partHeader:
@@ -169,8 +166,8 @@ func (s signature) signedText(r Request) ([]byte, error) {
 	return text, nil
 }
 
-// candidates are the signatures in the values of the header: what follows each prefix, up to a space or a comma. Several
-// may stand in one value, and a front end may have joined several values with commas.
+// candidates returns the signatures in the values of the header: what follows each prefix, up to a space or a comma. One
+// value may hold several, and front ends join several values with commas.
 func (s signature) candidates(values []string) []string {
 	fields := func(list string) []string {
 		return strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
@@ -188,19 +185,20 @@ func (s signature) candidates(values []string) []string {
 	return found
 }
 
-// unpadded puts base64's padding aside, since vendors differ in it.
+// unpadded removes base64's padding, since vendors differ in it.
 func unpadded(s string) string { return strings.TrimRight(s, "=") }
 
-func (s signature) checkAge(r Request, now time.Time) error {
+func (s signature) checkAge(timestamp string, now time.Time) error {
 	if s.timestampHeader == "" {
 		return nil
 	}
-	sent, err := instant(r.Header.Get(s.timestampHeader))
+	sent, err := instant(timestamp)
 	if err != nil {
-		return notVerified(s.timestampHeader + " is no time that can be read")
+		return notVerified(s.timestampHeader + " is not a time")
 	}
 	if age := now.Sub(sent); age.Abs() > s.tolerance {
-		return notVerified(fmt.Sprintf("%s is %s away from now, at most %s is allowed", s.timestampHeader, age.Round(time.Second), s.tolerance))
+		return notVerified(fmt.Sprintf("%s is %s away from now, at most %s is allowed",
+			s.timestampHeader, age.Round(time.Second), s.tolerance))
 	}
 	return nil
 }

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/quick"
 	"time"
+
+	"wedata-unbind/internal/source/sourcetest"
 )
 
 // shape is one way to sign that an entry of hmac can describe.
@@ -31,7 +33,7 @@ func (s shape) entry(key string) string {
 	return string(entry)
 }
 
-func (s shape) sign(key string, r *Request) {
+func (s shape) sign(key string, r *sourcetest.Request) {
 	mac := hmac.New(algorithms[s.algorithm], []byte(key))
 	for _, p := range s.signed {
 		switch p {
@@ -62,28 +64,28 @@ func TestHMACOfEveryShape(t *testing.T) {
 		rand.Shuffle(len(s.signed), func(i, j int) { s.signed[i], s.signed[j] = s.signed[j], s.signed[i] })
 		r := post(fmt.Appendf(nil, `{"uid":"%d"}`, uid), "X-Id", strconv.FormatUint(id, 10))
 		s.sign(key, &r)
-		if d, err := receive(newBook(s.entry(key)), r); err != nil || len(d.Events) != 1 {
+		if d, err := receive(newRegistry(s.entry(key)), r); err != nil || len(d.Events) != 1 {
 			t.Logf("%+v: %v", s, err)
 			return false
 		}
-		refused := func(what string, entry string, change func(*Request)) bool {
+		refused := func(what string, entry string, change func(*sourcetest.Request)) bool {
 			changed := r
 			changed.Header = r.Header.Clone()
 			change(&changed)
-			_, err := receive(newBook(entry), changed)
+			_, err := receive(newRegistry(entry), changed)
 			if !errors.Is(err, ErrNotVerified) {
 				t.Logf("%s of %+v: %v", what, s, err)
 			}
 			return errors.Is(err, ErrNotVerified)
 		}
-		return refused("body", s.entry(key), func(r *Request) { r.Body = []byte(flip(string(r.Body), int(at)%len(r.Body))) }) &&
-			refused("header", s.entry(key), func(r *Request) { r.Header.Set("X-Id", flip(r.Header.Get("X-Id"), 0)) }) &&
-			refused("header twice", s.entry(key), func(r *Request) { r.Header.Add("X-Id", r.Header.Get("X-Id")) }) &&
-			refused("signature", s.entry(key), func(r *Request) {
+		return refused("body", s.entry(key), func(r *sourcetest.Request) { r.Body = []byte(flip(string(r.Body), int(at)%len(r.Body))) }) &&
+			refused("header", s.entry(key), func(r *sourcetest.Request) { r.Header.Set("X-Id", flip(r.Header.Get("X-Id"), 0)) }) &&
+			refused("header twice", s.entry(key), func(r *sourcetest.Request) { r.Header.Add("X-Id", r.Header.Get("X-Id")) }) &&
+			refused("signature", s.entry(key), func(r *sourcetest.Request) {
 				given := r.Header.Get("X-Signature")
 				r.Header.Set("X-Signature", flip(given, len(s.prefix)+int(at)%20))
 			}) &&
-			refused("key", s.entry(flip(key, 0)), func(*Request) {})
+			refused("key", s.entry(flip(key, 0)), func(*sourcetest.Request) {})
 	}
 	if err := quick.Check(property, &quick.Config{MaxCount: 300}); err != nil {
 		t.Error(err)
@@ -114,7 +116,7 @@ func TestTimestampsOfHMAC(t *testing.T) {
 			mac := hmac.New(algorithms["sha256"], []byte("k"))
 			mac.Write([]byte(tt.stamp + `.{"uid":"E1"}`))
 			r.Header.Set("X-Signature", encodings["hex"](mac.Sum(nil)))
-			if _, err := receive(newBook(fmt.Sprintf(entry, tt.more)), r); !errors.Is(err, tt.want) {
+			if _, err := receive(newRegistry(fmt.Sprintf(entry, tt.more)), r); !errors.Is(err, tt.want) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -162,7 +164,7 @@ func FuzzSigned(f *testing.F) {
 			t.Errorf("%q does not sign the body", template)
 		}
 		s := signature{keys: [][]byte{{1}}, hash: algorithms["sha256"], header: "S", prefix: prefix, encode: encodings["hex"], signed: parts}
-		if err := s.verify(Request{Header: http.Header{"S": {header}}, Body: []byte(header)}, now); !errors.Is(err, ErrNotVerified) {
+		if err := s.verify(&http.Request{Header: http.Header{"S": {header}}}, []byte(header), now); !errors.Is(err, ErrNotVerified) {
 			t.Errorf("%q is a signature: %v", header, err)
 		}
 	})

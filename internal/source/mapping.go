@@ -2,7 +2,6 @@ package source
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -16,14 +15,14 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// mapping reads departures out of a vendor's JSON. Its paths are gjson's, modifiers and queries included: they come from
-// whoever may write the secret, and what they are tried on is bounded.
+// mapping finds departures in a vendor's JSON. Its paths are gjson's, with modifiers and queries. They are written by whoever
+// may write the secret, and size and depth of the bodies are limited.
 type mapping struct {
-	// each leads to a list whose items the others look at; "" means that they look at the whole.
+	// each is the path of a list. The other paths then start at each item; where each is "", at the whole body.
 	each         string
 	left, cancel rules
 	uid          paths
-	// people translates; nil means that the HR system knows people by their uid.
+	// people translates HR ids to uids. Nil means that the HR system's id is the uid.
 	people              map[string]string
 	effective, id, time paths
 	decoder             departure.Decoder
@@ -32,24 +31,24 @@ type mapping struct {
 // paths are tried in turn.
 type paths []string
 
-// readMapping reads the expressions of an entry, over those that its scheme brings. It returns nil where there are none.
+// readMapping reads the mapping of an entry. The scheme's defaults stand in for missing members. It returns nil where
+// neither the entry nor the scheme has a mapping.
 //
-// left_when may not be left out: without it, every event of the source would make somebody leave. Whoever means that says
-// so with {}.
-func readMapping(m *members, brought mapping, decoder departure.Decoder) *mapping {
-	members := len(m.raw)
+// A missing left_when is a fault, since every event of the source would be a departure. {} says that this is meant.
+func readMapping(m *members, defaults mapping, decoder departure.Decoder) *mapping {
+	given := len(m.raw)
 	mp := mapping{
-		each:      cmp.Or(m.text("each"), brought.each),
-		left:      or(readRules(m, "left_when"), brought.left),
+		each:      cmp.Or(m.text("each"), defaults.each),
+		left:      orDefault(readRules(m, "left_when"), defaults.left),
 		cancel:    readRules(m, "cancel_when"),
 		uid:       m.paths("uid"),
 		people:    readPeople(m),
 		effective: m.paths("effective"),
-		id:        or(m.paths("id"), brought.id),
-		time:      or(m.paths("time"), brought.time),
+		id:        orDefault(m.paths("id"), defaults.id),
+		time:      orDefault(m.paths("time"), defaults.time),
 		decoder:   decoder,
 	}
-	if len(m.raw) == members && brought.left == nil {
+	if len(m.raw) == given && defaults.left == nil {
 		return nil
 	}
 	if mp.left == nil {
@@ -64,51 +63,52 @@ func readMapping(m *members, brought mapping, decoder departure.Decoder) *mappin
 	return &mp
 }
 
-func or[S ~[]E, E any](given, brought S) S {
+func orDefault[S ~[]E, E any](given, otherwise S) S {
 	if given == nil {
-		return brought
+		return otherwise
 	}
 	return given
 }
 
-// readPeople returns nil where the member is missing. Its faults name nobody: an HR system's ids are people's too.
+// readPeople returns nil where the member is missing. Its faults show no member: an HR system's ids are personal data too.
 func readPeople(m *members) map[string]string {
-	raw := m.take("people")
-	if raw == nil {
+	value := m.take("people")
+	if value == nil {
 		return nil
 	}
-	object, err := strictjson.ParseObject(raw)
+	object, err := strictjson.ParseObject(value)
 	if err != nil {
-		m.fault("people", "not an object, or one where an id stands twice")
+		m.fault("people", "%v", err)
 	}
 	people := make(map[string]string, len(object))
 	for id, value := range object {
-		var uid string
-		if json.Unmarshal(value, &uid) != nil || strings.TrimSpace(uid) == "" {
-			m.fault("people", "somebody's uid is not a string, or blank")
+		uid, _ := strictjson.Text(value)
+		if strings.TrimSpace(uid) == "" {
+			m.fault("people", "a uid is not a string, or blank")
 		}
 		people[id] = uid
 	}
 	return people
 }
 
-// events reads the departures of one body: one event an item of each, and one for those among them whom people does not
-// know.
+// events reads the departures in one body. Each item gives one event, and one more for those who are not in people.
 func (mp *mapping) events(body []byte, envelope departure.Meta) []departure.Event {
 	if mp.each == "" {
 		return mp.event(gjson.ParseBytes(body), envelope)
 	}
 	list := gjson.GetBytes(body, mp.each)
 	if isEmpty(list) {
-		return []departure.Event{ignored(envelope, mp.each+" is missing or empty")}
-	}
-	if !list.IsArray() {
-		kind := strictjson.Kind(strictjson.Value(list.Raw))
-		return []departure.Event{departure.Refuse(envelope, fmt.Errorf("each: %s is %s where a list is expected", mp.each, kind))}
+		return []departure.Event{departure.Ignore(envelope, mp.each+" is missing or empty")}
 	}
 	items := list.Array()
-	if len(items) > departure.MaxPairs {
-		return []departure.Event{departure.Refuse(envelope, fmt.Errorf("each: %d items, at most %d are read", len(items), departure.MaxPairs))}
+	var err error
+	if !list.IsArray() {
+		err = fmt.Errorf("each: %s is %s where a list is expected", mp.each, kindOf(list))
+	} else if len(items) > departure.MaxPairs {
+		err = fmt.Errorf("each: %d items, at most %d are read", len(items), departure.MaxPairs)
+	}
+	if err != nil {
+		return []departure.Event{departure.Refuse(envelope, err)}
 	}
 	var events []departure.Event
 	for _, item := range items {
@@ -119,45 +119,40 @@ func (mp *mapping) events(body []byte, envelope departure.Meta) []departure.Even
 
 func (mp *mapping) event(item gjson.Result, envelope departure.Meta) []departure.Event {
 	ids, err := mp.identifiers(item)
-	meta := mp.meta(item, envelope, ids)
-	left, cancelled := mp.left.hold(item), mp.cancel.hold(item)
-	switch {
+	event := departure.Event{Meta: mp.meta(item, envelope, ids)}
+	switch left, cancelled := mp.left.hold(item), mp.cancel.hold(item); {
 	case left && cancelled:
-		return []departure.Event{departure.Refuse(meta, errors.New("left_when and cancel_when both hold"))}
+		err = errors.New("left_when and cancel_when both hold")
 	case left:
-		meta.Type = departure.TypeLeft
+		event.Type = departure.TypeLeft
+		if err == nil {
+			event.EffectiveAt, err = mp.effectiveAt(item)
+		}
 	case cancelled:
-		meta.Type = departure.TypeCancelled
+		event.Type = departure.TypeCancelled
 	default:
-		return []departure.Event{ignored(meta, mp.left.whyNot(item, ids))}
+		return []departure.Event{departure.Ignore(event.Meta, mp.left.whyNot(item, ids))}
 	}
 	if err != nil {
-		return []departure.Event{departure.Refuse(meta, err)}
+		return []departure.Event{departure.Refuse(event.Meta, err)}
 	}
-	event := departure.Event{Meta: meta}
-	if left {
-		if event.EffectiveAt, err = mp.effectiveAt(item); err != nil {
-			return []departure.Event{departure.Refuse(meta, err)}
-		}
-	}
-	var strangers []string
-	event.UIDs, strangers = mp.translate(ids)
+	uids, unmapped := mp.translate(ids)
 	var events []departure.Event
-	if len(event.UIDs) > 0 {
+	if len(uids) > 0 {
+		event.UIDs = uids
 		events = append(events, event)
 	}
-	if len(strangers) > 0 {
-		events = append(events, departure.Event{Meta: meta, UIDs: strangers, Status: departure.Unknown, Class: departure.ClassUnmapped, Detail: "not in people"})
+	if len(unmapped) > 0 {
+		events = append(events, departure.Event{
+			Meta: event.Meta, UIDs: unmapped,
+			Status: departure.Unknown, Class: departure.ClassUnmapped, Detail: "not in people",
+		})
 	}
 	return events
 }
 
-func ignored(meta departure.Meta, reason string) departure.Event {
-	return departure.Event{Meta: meta, Status: departure.Ignored, Detail: reason}
-}
-
-// meta is what the item tells of itself, and what the envelope tells where it does not. An id or a time that cannot be read
-// counts as not told: nobody's departure is lost over it. So does an id that is a person's, since ids are logged.
+// meta returns the item's own id and time, and the envelope's where the item has none. An id or time that cannot be read
+// counts as missing, so that no departure is lost over it. So does an id that is a person's, since ids are logged.
 func (mp *mapping) meta(item gjson.Result, meta departure.Meta, people []string) departure.Meta {
 	const longest = 256
 	if id := text(mp.id.first(item)); id != "" && len(id) <= longest && !slices.Contains(people, id) {
@@ -169,8 +164,8 @@ func (mp *mapping) meta(item gjson.Result, meta departure.Meta, people []string)
 	return meta
 }
 
-// identifiers returns the people in the item, each at most once. A whole number is taken digit by digit, since a float64
-// does not hold the 19 digits that some systems use.
+// identifiers returns the people in the item, each at most once. The digits of a whole number are taken as they are: a
+// float64 does not hold the 19 digits that some systems use.
 func (mp *mapping) identifiers(item gjson.Result) ([]string, error) {
 	found := mp.uid.first(item)
 	if isEmpty(found) {
@@ -189,14 +184,14 @@ func (mp *mapping) identifiers(item gjson.Result) ([]string, error) {
 			return nil, errors.New("uid: a number that is not whole")
 		}
 		if ids[i] = text(v); ids[i] == "" {
-			return nil, fmt.Errorf("uid: %s where a string, a whole number or a list of them is expected", strictjson.Kind(strictjson.Value(v.Raw)))
+			return nil, fmt.Errorf("uid: %s where a string, a whole number or a list of them is expected", kindOf(v))
 		}
 	}
 	return departure.Unique(ids), nil
 }
 
-// skipped returns how many items of list.#.uid have no uid: gjson leaves them out of what it finds, and each is somebody
-// who leaves.
+// skipped returns how many items of list.#.uid have no uid. gjson leaves them out of the result, but each is a person who
+// leaves.
 func (mp *mapping) skipped(item gjson.Result, found int) int {
 	for _, path := range mp.uid {
 		if list, _, through := strings.Cut(path, ".#."); through && !isEmpty(item.Get(path)) {
@@ -206,8 +201,8 @@ func (mp *mapping) skipped(item gjson.Result, found int) int {
 	return 0
 }
 
-// translate parts those whom people knows, as it knows them, from those whom it does not.
-func (mp *mapping) translate(ids []string) (uids, strangers []string) {
+// translate returns the uids of those who are in people, and the ids of those who are not.
+func (mp *mapping) translate(ids []string) (uids, unmapped []string) {
 	if mp.people == nil {
 		return ids, nil
 	}
@@ -215,13 +210,13 @@ func (mp *mapping) translate(ids []string) (uids, strangers []string) {
 		if uid, ok := mp.people[id]; ok {
 			uids = append(uids, uid)
 		} else {
-			strangers = append(strangers, id)
+			unmapped = append(unmapped, id)
 		}
 	}
-	return departure.Unique(uids), strangers
+	return departure.Unique(uids), unmapped
 }
 
-// effectiveAt returns zero, that is at once, where the item does not tell.
+// effectiveAt returns zero, that is at once, where the item has no such member.
 func (mp *mapping) effectiveAt(item gjson.Result) (time.Time, error) {
 	found := mp.effective.first(item)
 	if isEmpty(found) {
@@ -237,7 +232,7 @@ func (mp *mapping) effectiveAt(item gjson.Result) (time.Time, error) {
 	return t, nil
 }
 
-// first returns what the first path leads to that leads to anything.
+// first returns the value of the first path that has one.
 func (ps paths) first(item gjson.Result) gjson.Result {
 	for _, path := range ps {
 		if found := item.Get(path); !isEmpty(found) {
@@ -247,12 +242,12 @@ func (ps paths) first(item gjson.Result) gjson.Result {
 	return gjson.Result{}
 }
 
-// isEmpty reports whether there is nothing: neither a value, nor a letter, nor an item.
+// isEmpty reports whether a value is missing, null, an empty string or an empty list.
 func isEmpty(v gjson.Result) bool {
 	return v.Type == gjson.Null || v.Type == gjson.String && v.Str == "" || v.IsArray() && len(v.Array()) == 0
 }
 
-// text returns a string, or the digits of a number; "" of everything else.
+// text returns a string, or the digits of a number; "" for anything else.
 func text(v gjson.Result) string {
 	switch v.Type {
 	case gjson.String:
@@ -264,9 +259,9 @@ func text(v gjson.Result) string {
 	}
 }
 
-// instant reads a moment as vendors write it: RFC 3339, also with an offset that lacks its colon (BambooHR), or Unix time
-// in seconds or milliseconds of this century and the next. Digits that are neither are a date, or nothing that should be
-// guessed at: as Unix time, 20261130 lies in 1970, and who leaves on that day would be gone at once.
+// instant reads a time as vendors write it: RFC 3339, also with an offset without its colon (BambooHR), or Unix time in
+// seconds or milliseconds between 2001 and 2286. Other digits are an error: 20261130 as Unix time is a day in 1970, and who
+// leaves on that date would be unbound at once.
 func instant(s string) (time.Time, error) {
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700"} {
 		if t, err := time.Parse(layout, s); err == nil {

@@ -3,7 +3,6 @@ package source
 import (
 	"cmp"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -16,15 +15,16 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// members are the members of one object of the sources' secret. Each is read once, by name, and what is not read is not
-// known. Every fault is noted with its path, so that one reading finds them all. No fault quotes a value: it may be a key.
+// members are the members of one entry in the sources' secret. Reading a member removes it, so that what is left at the end
+// is unknown. Every fault is noted with its path, so that one reading finds them all. No fault quotes a value: it may be a
+// key.
 type members struct {
 	path   string
-	raw    map[string]strictjson.Value
+	raw    strictjson.Object
 	faults []string
 }
 
-// fault notes what is wrong with a member, unless something is noted of it already: one fault a member is enough to mend it.
+// fault notes what is wrong with a member. Only the first fault of a member is kept.
 func (m *members) fault(name, format string, args ...any) {
 	path := m.path + "." + name + ": "
 	if !slices.ContainsFunc(m.faults, func(noted string) bool { return strings.HasPrefix(noted, path) }) {
@@ -34,9 +34,9 @@ func (m *members) fault(name, format string, args ...any) {
 
 // take returns a member's JSON, or nil where it is missing.
 func (m *members) take(name string) strictjson.Value {
-	raw := m.raw[name]
+	value := m.raw[name]
 	delete(m.raw, name)
-	return raw
+	return value
 }
 
 // rest notes a fault for every member that was not read.
@@ -46,18 +46,18 @@ func (m *members) rest(owner string) {
 	}
 }
 
-// verbatim returns a string as it stands, or "" where it is missing.
+// verbatim returns a string as it is, or "" where it is missing.
 func (m *members) verbatim(name string) string {
-	if raw := m.take(name); raw != nil {
-		return m.string(name, raw)
+	if value := m.take(name); value != nil {
+		return m.string(name, value)
 	}
 	return ""
 }
 
-// text returns a string that is neither empty nor was pasted with white space around it, or "" where it is missing.
+// text returns a string without white space around it, or "" where it is missing. An empty one is a fault.
 func (m *members) text(name string) string {
-	if raw := m.take(name); raw != nil {
-		return m.word(name, raw)
+	if value := m.take(name); value != nil {
+		return m.word(name, value)
 	}
 	return ""
 }
@@ -71,8 +71,8 @@ func (m *members) need(name string) string {
 	return s
 }
 
-func (m *members) word(name string, raw strictjson.Value) string {
-	s := m.string(name, raw)
+func (m *members) word(name string, value strictjson.Value) string {
+	s := m.string(name, value)
 	if s == "" {
 		m.fault(name, "empty")
 	}
@@ -82,28 +82,28 @@ func (m *members) word(name string, raw strictjson.Value) string {
 	return s
 }
 
-func (m *members) string(name string, raw strictjson.Value) string {
-	var s string
-	if strictjson.Kind(raw) != "a string" || json.Unmarshal(raw, &s) != nil {
-		m.fault(name, "%s where a string is expected", strictjson.Kind(raw))
+func (m *members) string(name string, value strictjson.Value) string {
+	s, ok := strictjson.Text(value)
+	if !ok {
+		m.fault(name, "%s where a string is expected", strictjson.Kind(value))
 	}
 	return s
 }
 
-// texts returns a list of strings, which must be there and hold one at least.
+// texts returns a list of strings, which must be there and not be empty.
 func (m *members) texts(name string) []string {
-	raw := m.take(name)
-	if raw == nil {
+	value := m.take(name)
+	if value == nil {
 		m.fault(name, "missing")
 		return nil
 	}
-	return m.list(name, raw)
+	return m.list(name, value)
 }
 
-func (m *members) list(name string, raw strictjson.Value) []string {
+func (m *members) list(name string, value strictjson.Value) []string {
 	var items []strictjson.Value
-	if strictjson.Kind(raw) != "a list" || json.Unmarshal(raw, &items) != nil {
-		m.fault(name, "%s where a list of strings is expected", strictjson.Kind(raw))
+	if value.Kind() != '[' || strictjson.Unmarshal(value, &items) != nil {
+		m.fault(name, "%s where a list of strings is expected", strictjson.Kind(value))
 		return nil
 	}
 	if len(items) == 0 {
@@ -118,17 +118,17 @@ func (m *members) list(name string, raw strictjson.Value) []string {
 
 // paths returns one path or a list of them, or nil where they are missing.
 func (m *members) paths(name string) paths {
-	raw := m.take(name)
-	switch {
-	case raw == nil:
+	switch value := m.take(name); value.Kind() {
+	case 0: // missing
 		return nil
-	case strictjson.Kind(raw) == "a list":
-		return m.list(name, raw)
+	case '[':
+		return m.list(name, value)
+	default:
+		return paths{m.word(name, value)}
 	}
-	return paths{m.word(name, raw)}
 }
 
-// keys returns the decoded keys. An empty key would let everybody in.
+// keys returns the decoded keys. An empty key is a fault: anybody can sign with it.
 func (m *members) keys(decode func(string) ([]byte, error)) [][]byte {
 	var keys [][]byte
 	for i, s := range m.texts("keys") {
@@ -144,15 +144,15 @@ func (m *members) keys(decode func(string) ([]byte, error)) [][]byte {
 	return keys
 }
 
-// aesKey returns the 32 bytes that DingTalk and WeCom write as 43 characters of base64. Their last two bits may be set,
-// since the vendors draw the characters at random.
+// aesKey returns the 32 bytes that DingTalk and WeCom write as 43 characters of base64. The vendors draw the characters at
+// random, so the last two bits may be set.
 func (m *members) aesKey(name string) []byte {
 	s := m.need(name)
 	if s == "" {
 		return nil
 	}
 	key, err := base64.RawStdEncoding.DecodeString(s)
-	if len(s) != 43 || len(key) != 32 || err != nil { // line breaks count as characters, and are skipped
+	if len(s) != 43 || len(key) != 32 || err != nil { // the decoder skips line breaks
 		m.fault(name, "is not 43 characters of base64")
 	}
 	return key
@@ -167,7 +167,7 @@ func (m *members) header(name string) string {
 	return http.CanonicalHeaderKey(s)
 }
 
-// isHeaderName tells a name that vendors use: what HTTP allows beside letters, digits, - and _ was never seen in one.
+// isHeaderName takes letters, digits, - and _. HTTP allows more, but no known vendor uses it.
 func isHeaderName(s string) bool {
 	return s != "" && strings.Trim(s, letters+"0123456789-_") == ""
 }
@@ -176,13 +176,13 @@ const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 // duration returns a number of seconds, or a text such as "10m".
 func (m *members) duration(name string, fallback time.Duration) time.Duration {
-	raw := m.take(name)
-	if raw == nil {
+	value := m.take(name)
+	if value == nil {
 		return fallback
 	}
-	d, err := time.ParseDuration(strings.Trim(string(raw), `"`))
-	if strictjson.Kind(raw) == "a number" {
-		d, err = time.ParseDuration(string(raw) + "s")
+	d, err := time.ParseDuration(strings.Trim(string(value), `"`))
+	if value.Kind() == '0' {
+		d, err = time.ParseDuration(string(value) + "s")
 	}
 	if err != nil || d <= 0 {
 		m.fault(name, `neither a number of seconds nor a duration such as "10m"`)
@@ -190,7 +190,7 @@ func (m *members) duration(name string, fallback time.Duration) time.Duration {
 	return d
 }
 
-// zone returns a fixed offset from UTC, or the fallback.
+// zone returns a fixed offset from UTC, or the fallback where it is missing.
 func (m *members) zone(name string, fallback *time.Location) *time.Location {
 	s := m.text(name)
 	if s == "" {
@@ -203,12 +203,12 @@ func (m *members) zone(name string, fallback *time.Location) *time.Location {
 	return zone
 }
 
-// choice returns what a name stands for, or the fallback does where it is missing.
-func choice[T any](m *members, name, fallback string, choices map[string]T) T {
-	chosen, ok := choices[cmp.Or(m.text(name), fallback)]
+// choice returns the row of a table that a member names, or the fallback's row where the member is missing.
+func choice[T any](m *members, name, fallback string, table map[string]T) T {
+	chosen, ok := table[cmp.Or(m.text(name), fallback)]
 	if !ok {
-		m.fault(name, "is none of %s", strings.Join(slices.Sorted(maps.Keys(choices)), ", "))
-		return choices[fallback]
+		m.fault(name, "is none of %s", names(table))
+		return table[fallback]
 	}
 	return chosen
 }

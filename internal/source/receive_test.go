@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/source/sourcetest"
 )
 
 const (
@@ -28,17 +29,17 @@ const (
 type delivery struct {
 	name  string
 	entry string
-	make  func(testing.TB) Request
+	make  func(testing.TB) sourcetest.Request
 	want  string // what tell makes of its events
 	reply string
 }
 
 func deliveries() []delivery {
-	feishuSample := func(name string) func(testing.TB) Request {
-		return func(t testing.TB) Request { return signFeishu(sealFeishu(sample(t, name))) }
+	feishuSample := func(name string) func(testing.TB) sourcetest.Request {
+		return func(t testing.TB) sourcetest.Request { return signFeishu(sealFeishu(sample(t, name))) }
 	}
-	okta := func(event string) func(testing.TB) Request {
-		return func(t testing.TB) Request {
+	okta := func(event string) func(testing.TB) sourcetest.Request {
+		return func(t testing.TB) sourcetest.Request {
 			return fromOkta([]byte(`{"data":{"events":[` + string(sample(t, event)) + `,` + string(sample(t, event)) + `]}}`))
 		}
 	}
@@ -57,11 +58,15 @@ func deliveries() []delivery {
 			"ignored: event.status is 1, wanted 3", counted,
 		},
 		{
-			"DingTalk", dingTalkEntry, func(t testing.TB) Request { return fromDingTalk(sample(t, "dingtalk-user_leave_org-http.json")) },
+			"DingTalk", dingTalkEntry, func(t testing.TB) sourcetest.Request {
+				return fromDingTalk(sample(t, "dingtalk-user_leave_org-http.json"))
+			},
 			"left 015xxxx227", "",
 		},
 		{
-			"WeCom, third-party app", weComEntry, func(t testing.TB) Request { return fromWeCom(sample(t, "wecom-delete_user-suite.xml"), "suite") },
+			"WeCom, third-party app", weComEntry, func(t testing.TB) sourcetest.Request {
+				return fromWeCom(sample(t, "wecom-delete_user-suite.xml"), "suite")
+			},
 			"left zhangsan", "",
 		},
 		{
@@ -69,32 +74,34 @@ func deliveries() []delivery {
 			"left john.doe@example.com; left john.doe@example.com", counted,
 		},
 		{
-			"Okta, a session", oktaEntry, func(t testing.TB) Request { return fromOkta(sample(t, "okta-event_hook-envelope.json")) },
+			"Okta, a session", oktaEntry, func(t testing.TB) sourcetest.Request { return fromOkta(sample(t, "okta-event_hook-envelope.json")) },
 			`ignored: eventType is "user.session.start", wanted "user.lifecycle.deactivate" or "user.lifecycle.delete.initiated"`, counted,
 		},
 		{
 			"Standard Webhooks, another event", webhookEntry,
-			func(t testing.TB) Request {
+			func(t testing.TB) sourcetest.Request {
 				return fromStandardWebhooks(sample(t, "standardwebhooks-example.event.json"))
 			},
 			`ignored: type "example.event" is not employee.left`, counted,
 		},
 		{
-			"Standard Webhooks, a departure", webhookEntry, func(testing.TB) Request {
+			"Standard Webhooks, a departure", webhookEntry, func(testing.TB) sourcetest.Request {
 				return fromStandardWebhooks([]byte(`{"type":"employee.left","timestamp":"2026-11-23T00:59:00Z","data":{"uid":"E1","effective_at":"2026-11-30"}}`))
 			},
 			"left E1 at 2026-12-01T00:00:00+08:00", counted,
 		},
 		{
-			"Gusto, taken back", gustoEntry, func(t testing.TB) Request { return fromHMAC(sample(t, "gusto-employee.termination_cancelled.json")) },
+			"Gusto, taken back", gustoEntry, func(t testing.TB) sourcetest.Request {
+				return fromHMAC(sample(t, "gusto-employee.termination_cancelled.json"))
+			},
 			"left.cancelled bcfc9744-0ab3-4ef3-ab0d-e728255d659c", counted,
 		},
 		{
-			"Gusto, its token", gustoEntry, func(t testing.TB) Request { return fromHMAC(sample(t, "gusto-verification_token.json")) },
+			"Gusto, its token", gustoEntry, func(t testing.TB) sourcetest.Request { return fromHMAC(sample(t, "gusto-verification_token.json")) },
 			`ignored: event_type is missing, wanted "employee.termination_effective"`, counted,
 		},
 		{
-			"a form", gustoEntry, func(testing.TB) Request {
+			"a form", gustoEntry, func(testing.TB) sourcetest.Request {
 				r := fromHMAC([]byte("event_type=employee.termination_effective&entity_uuid=E%2B1"))
 				r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")
 				return r
@@ -102,13 +109,13 @@ func deliveries() []delivery {
 			"left E+1", counted,
 		},
 		{
-			"bare XML", gustoEntry, func(testing.TB) Request {
+			"bare XML", gustoEntry, func(testing.TB) sourcetest.Request {
 				return fromHMAC([]byte("\ufeff<?xml version=\"1.0\"?><e><event_type>employee.termination_effective</event_type><entity_uuid>E1</entity_uuid></e>"))
 			},
 			"left E1", counted,
 		},
 		{
-			"a ping that is no data", gustoEntry, func(testing.TB) Request { return fromHMAC([]byte("Ping test")) },
+			"a ping that is no data", gustoEntry, func(testing.TB) sourcetest.Request { return fromHMAC([]byte("Ping test")) },
 			`ignored: event_type is missing, wanted "employee.termination_effective"`, counted,
 		},
 	}
@@ -117,7 +124,7 @@ func deliveries() []delivery {
 func TestReceive(t *testing.T) {
 	for _, d := range deliveries() {
 		t.Run(d.name, func(t *testing.T) {
-			got, err := receive(newBook(d.entry), d.make(t))
+			got, err := receive(newRegistry(d.entry), d.make(t))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -125,8 +132,8 @@ func TestReceive(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", told, d.want)
 			}
 			reply, err := got.Reply(1, 2)
-			if err != nil || reply.Status != http.StatusOK || d.reply != "" && string(reply.Body) != d.reply {
-				t.Errorf("replied %d %s, %v", reply.Status, reply.Body, err)
+			if err != nil || d.reply != "" && string(reply.Body) != d.reply {
+				t.Errorf("replied %s, %v", reply.Body, err)
 			}
 		})
 	}
@@ -154,9 +161,9 @@ func signedPart(entry string, body []byte) (from, to int) {
 func TestNothingCanBeChanged(t *testing.T) {
 	for _, d := range deliveries() {
 		t.Run(d.name, func(t *testing.T) {
-			refused := func(what, entry string, r Request) {
+			refused := func(what, entry string, r sourcetest.Request) {
 				t.Helper()
-				if got, err := receive(newBook(entry), r); !errors.Is(err, ErrNotVerified) || got.Events != nil {
+				if got, err := receive(newRegistry(entry), r); !errors.Is(err, ErrNotVerified) || got.Events != nil {
 					t.Errorf("%s: got %v, %v", what, got.Events, err)
 				}
 			}
@@ -199,16 +206,18 @@ func TestHandshakes(t *testing.T) {
 	tokenOnly := strings.Replace(both, `"encrypt_key":"`+encryptKey+`",`, "", 1)
 	keyOnly := strings.Replace(both, `"verification_token":"xxxxxx",`, "", 1)
 	otherToken := strings.Replace(both, "xxxxxx", "yyyyyy", 1)
-	plain := func(t testing.TB) Request { return post(sample(t, "feishu-url_verification.json")) }
-	sealed := func(t testing.TB) Request { return post(sealFeishu(sample(t, "feishu-url_verification.json"))) }
-	okta := func(headers ...string) func(testing.TB) Request {
-		return func(testing.TB) Request {
+	plain := func(t testing.TB) sourcetest.Request { return post(sample(t, "feishu-url_verification.json")) }
+	sealed := func(t testing.TB) sourcetest.Request {
+		return post(sealFeishu(sample(t, "feishu-url_verification.json")))
+	}
+	okta := func(headers ...string) func(testing.TB) sourcetest.Request {
+		return func(testing.TB) sourcetest.Request {
 			r := post(nil, headers...)
 			r.Method = http.MethodGet
 			return r
 		}
 	}
-	weCom := func(testing.TB) Request {
+	weCom := func(testing.TB) sourcetest.Request {
 		v := vectors[0]
 		r := post(nil)
 		r.Method = http.MethodGet
@@ -219,11 +228,11 @@ func TestHandshakes(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		entry string
-		make  func(testing.TB) Request
+		make  func(testing.TB) sourcetest.Request
 		want  string
 		err   error
 	}{
-		{"WeCom, a message in the place of a challenge", weComEntry, func(t testing.TB) Request {
+		{"WeCom, a message in the place of a challenge", weComEntry, func(t testing.TB) sourcetest.Request {
 			r := fromWeCom(sample(t, "wecom-delete_user-suite.xml"), "suite")
 			sealed := string(r.Body[bytes.LastIndex(r.Body, []byte("CDATA["))+len("CDATA[") : bytes.LastIndex(r.Body, []byte("]]>"))])
 			r.Method = http.MethodGet
@@ -234,8 +243,8 @@ func TestHandshakes(t *testing.T) {
 		{"Feishu, plain, by its token, with a key too", both, plain, `{"challenge":"ajls384kdjx98XX"}`, nil},
 		{"Feishu, encrypted", keyOnly, sealed, `{"challenge":"ajls384kdjx98XX"}`, nil},
 		{"Feishu, encrypted, with a token too", both, sealed, `{"challenge":"ajls384kdjx98XX"}`, nil},
-		{"Feishu, encrypted and signed", both, func(t testing.TB) Request { return signFeishu(sealed(t).Body) }, `{"challenge":"ajls384kdjx98XX"}`, nil},
-		{"Feishu, encrypted and signed by another", both, func(t testing.TB) Request {
+		{"Feishu, encrypted and signed", both, func(t testing.TB) sourcetest.Request { return signFeishu(sealed(t).Body) }, `{"challenge":"ajls384kdjx98XX"}`, nil},
+		{"Feishu, encrypted and signed by another", both, func(t testing.TB) sourcetest.Request {
 			r := signFeishu(sealed(t).Body)
 			r.Header.Set("X-Lark-Signature", strings.Repeat("0", 64))
 			return r
@@ -248,27 +257,27 @@ func TestHandshakes(t *testing.T) {
 		{"Okta, from a stranger", oktaEntry, okta("X-Okta-Verification-Challenge", "abc"), "", ErrNotVerified},
 		{"Okta, without a challenge", oktaEntry, okta("Authorization", "okta key"), "", ErrMalformed},
 		{"WeCom, as published", published, weCom, "1616140317555161061", nil},
-		{"WeCom, another echostr", published, func(t testing.TB) Request {
+		{"WeCom, another echostr", published, func(t testing.TB) sourcetest.Request {
 			r := weCom(t)
 			r.Query.Set("echostr", vectors[1].sealed)
 			return r
 		}, "", ErrNotVerified},
-		{"WeCom, two echostr", published, func(t testing.TB) Request {
+		{"WeCom, two echostr", published, func(t testing.TB) sourcetest.Request {
 			r := weCom(t)
 			r.Query.Add("echostr", vectors[0].sealed)
 			return r
 		}, "", ErrNotVerified},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d, err := receive(newBook(tt.entry), tt.make(t))
+			d, err := receive(newRegistry(tt.entry), tt.make(t))
 			if !errors.Is(err, tt.err) || len(d.Events) > 0 {
 				t.Fatalf("got %v, %v", d.Events, err)
 			}
 			if tt.err != nil {
 				return
 			}
-			if reply, err := d.Reply(0, 0); string(reply.Body) != tt.want || reply.Status != http.StatusOK || err != nil {
-				t.Errorf("replied %d %s, %v", reply.Status, reply.Body, err)
+			if reply, err := d.Reply(0, 0); string(reply.Body) != tt.want || err != nil {
+				t.Errorf("replied %s, %v", reply.Body, err)
 			}
 		})
 	}
@@ -277,11 +286,11 @@ func TestHandshakes(t *testing.T) {
 func TestFeishuByTokenAlone(t *testing.T) {
 	entry := `{"scheme":"feishu","verification_token":"rvaYgkND1GOiu5MM0E1rncYC6PLtF7JV","uid":"event.object.user_id"}`
 	body := sample(t, "feishu-contact.user.deleted_v3.json")
-	if d, err := receive(newBook(entry), post(body)); tell(d.Events) != "left e33ggbyz" || err != nil {
+	if d, err := receive(newRegistry(entry), post(body)); tell(d.Events) != "left e33ggbyz" || err != nil {
 		t.Errorf("version 2: got %s, %v", tell(d.Events), err)
 	}
 	old := []byte(`{"uuid":"u1","token":"rvaYgkND1GOiu5MM0E1rncYC6PLtF7JV","type":"event_callback","event":{"type":"user_leave"}}`)
-	if d, err := receive(newBook(entry), post(old)); err != nil || len(d.Events) != 1 || d.Events[0].ID != "u1" || d.Events[0].Status != departure.Ignored {
+	if d, err := receive(newRegistry(entry), post(old)); err != nil || len(d.Events) != 1 || d.Events[0].ID != "u1" || d.Events[0].Status != departure.Ignored {
 		t.Errorf("version 1: got %+v, %v", d.Events, err)
 	}
 	for name, body := range map[string][]byte{
@@ -289,7 +298,7 @@ func TestFeishuByTokenAlone(t *testing.T) {
 		"no token":                []byte(`{"header":{}}`),
 		"a token that is no text": []byte(`{"header":{"token":true}}`),
 	} {
-		if d, err := receive(newBook(entry), post(body)); !errors.Is(err, ErrNotVerified) || d.Events != nil {
+		if d, err := receive(newRegistry(entry), post(body)); !errors.Is(err, ErrNotVerified) || d.Events != nil {
 			t.Errorf("%s: got %v, %v", name, d.Events, err)
 		}
 	}
@@ -299,22 +308,22 @@ func TestFeishuByTokenAlone(t *testing.T) {
 func TestFeishuWithAKey(t *testing.T) {
 	entry := `{"scheme":"feishu","encrypt_key":"` + encryptKey + `","verification_token":"rvaYgkND1GOiu5MM0E1rncYC6PLtF7JV","uid":"event.object.user_id"}`
 	body := sample(t, "feishu-contact.user.deleted_v3.json")
-	for name, r := range map[string]Request{
+	for name, r := range map[string]sourcetest.Request{
 		"neither":   post(body),
 		"signed":    signFeishu(body),
 		"encrypted": post(sealFeishu(body)),
 	} {
-		if d, err := receive(newBook(entry), r); !errors.Is(err, ErrNotVerified) || d.Events != nil {
+		if d, err := receive(newRegistry(entry), r); !errors.Is(err, ErrNotVerified) || d.Events != nil {
 			t.Errorf("%s: got %v, %v", name, d.Events, err)
 		}
 	}
-	if d, err := receive(newBook(entry), signFeishu(sealFeishu(body))); tell(d.Events) != "left e33ggbyz" || err != nil {
+	if d, err := receive(newRegistry(entry), signFeishu(sealFeishu(body))); tell(d.Events) != "left e33ggbyz" || err != nil {
 		t.Errorf("both: got %s, %v", tell(d.Events), err)
 	}
 }
 
 func TestDingTalkIsAnsweredInItsCipher(t *testing.T) {
-	d, err := receive(newBook(dingTalkEntry), fromDingTalk([]byte(`{"EventType":"check_url"}`)))
+	d, err := receive(newRegistry(dingTalkEntry), fromDingTalk([]byte(`{"EventType":"check_url"}`)))
 	if err != nil || tell(d.Events) != `ignored: EventType is "check_url", wanted "user_leave_org"` {
 		t.Fatalf("got %s, %v", tell(d.Events), err)
 	}
@@ -364,7 +373,7 @@ func TestStandardWebhooksVector(t *testing.T) {
 	}
 	sent := time.Unix(1614265330, 0)
 	entry := `{"scheme":"standard-webhooks","keys":["whsec_` + base64.StdEncoding.EncodeToString(make([]byte, 24)) + `","` + v.Secret + `"]}`
-	request := func(signature string) Request {
+	request := func(signature string) sourcetest.Request {
 		return post([]byte(v.Body), "webhook-id", v.ID, "webhook-timestamp", v.Timestamp, "webhook-signature", signature)
 	}
 	for _, tt := range []struct {
@@ -386,9 +395,9 @@ func TestStandardWebhooksVector(t *testing.T) {
 		{"nothing after the version", "v1,", sent, ErrNotVerified},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			b := newBook(entry)
-			b.cfg.Now = func() time.Time { return tt.at }
-			d, err := receive(b, request(tt.signature))
+			reg := newRegistry(entry)
+			reg.cfg.Now = func() time.Time { return tt.at }
+			d, err := receive(reg, request(tt.signature))
 			if !errors.Is(err, tt.want) || (err == nil) != (len(d.Events) == 1) {
 				t.Fatalf("got %v, %v", d.Events, err)
 			}
@@ -399,22 +408,22 @@ func TestStandardWebhooksVector(t *testing.T) {
 func TestWhatARequestMayBe(t *testing.T) {
 	departed := []byte(`{"uid":"E1"}`)
 	entry := `{"scheme":"hmac","keys":["hmac key"],"header":"X-Signature"}`
-	with := func(r Request, change func(*Request)) Request {
+	with := func(r sourcetest.Request, change func(*sourcetest.Request)) sourcetest.Request {
 		change(&r)
 		return r
 	}
-	header := func(name string, values ...string) Request {
-		return with(fromHMAC(departed), func(r *Request) { r.Header[name] = values })
+	header := func(name string, values ...string) sourcetest.Request {
+		return with(fromHMAC(departed), func(r *sourcetest.Request) { r.Header[name] = values })
 	}
 	signature := fromHMAC(departed).Header.Get("X-Signature")
 	for _, tt := range []struct {
 		name string
-		r    Request
+		r    sourcetest.Request
 		want error
 	}{
 		{"as it should be", fromHMAC(departed), nil},
-		{"GET", with(fromHMAC(departed), func(r *Request) { r.Method = http.MethodGet }), ErrMethod},
-		{"PUT", with(fromHMAC(departed), func(r *Request) { r.Method = http.MethodPut }), ErrMethod},
+		{"GET", with(fromHMAC(departed), func(r *sourcetest.Request) { r.Method = http.MethodGet }), ErrMethod},
+		{"PUT", with(fromHMAC(departed), func(r *sourcetest.Request) { r.Method = http.MethodPut }), ErrMethod},
 		{"too large", fromHMAC(bytes.Repeat([]byte(" "), MaxBody+1)), ErrTooLarge},
 		{"no signature", post(departed), ErrNotVerified},
 		{"an empty signature", header("X-Signature", ""), ErrNotVerified},
@@ -436,7 +445,7 @@ func TestWhatARequestMayBe(t *testing.T) {
 		{"a name twice, once in disguise", fromHMAC([]byte(`{"uid":"E1","\u0075id":"E2"}`)), ErrMalformed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d, err := receive(newBook(entry), tt.r)
+			d, err := receive(newRegistry(entry), tt.r)
 			if !errors.Is(err, tt.want) {
 				t.Fatalf("got %v", err)
 			}
@@ -466,7 +475,7 @@ func TestBearer(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := post([]byte(`{"uid":"E1"}`))
 			r.Header[tt.header] = tt.values
-			if _, err := receive(newBook(`{"scheme":"bearer",`+tt.members+`}`), r); !errors.Is(err, tt.want) {
+			if _, err := receive(newRegistry(`{"scheme":"bearer",`+tt.members+`}`), r); !errors.Is(err, tt.want) {
 				t.Errorf("got %v", err)
 			}
 		})
@@ -481,7 +490,7 @@ func TestErrorsQuoteNoSecret(t *testing.T) {
 			r.Header.Set(name, "stolen-"+r.Header.Get(name))
 		}
 		r.Query = nil
-		_, err := receive(newBook(d.entry), r)
+		_, err := receive(newRegistry(d.entry), r)
 		if err == nil {
 			t.Fatalf("%s: no error", d.name)
 		}

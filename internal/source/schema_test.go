@@ -179,7 +179,7 @@ func TestRepliesAreAsDocumented(t *testing.T) {
 	const content = "openapi.yaml#/paths/~1hooks~1{source}/post/responses/200/content/application~1json/schema"
 	validate := compile(t, c, content)
 	for _, d := range deliveries() {
-		got, err := receive(newBook(d.entry), d.make(t))
+		got, err := receive(newRegistry(d.entry), d.make(t))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go"
+
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/secrets"
 	"wedata-unbind/internal/source/sourcetest"
@@ -26,43 +29,49 @@ func sample(t testing.TB, name string) []byte {
 	return body
 }
 
-// vault is a Secrets that counts its reads.
+// vault is a Secrets Manager with one secret, whose versions it returns in turn, the last one again and again. An empty
+// version is an error.
 type vault struct {
-	value   string // what Get returns
-	renewed string // what Renew returns, if not ""
-	err     error  // what Renew errs with
-	renews  int
+	versions []string
+	reads    int
 }
 
-func (v *vault) Get(_ context.Context, id string) (secrets.Secret, error) {
-	return secrets.Secret{ID: id, Value: v.value, Version: v.value}, nil
-}
+var errVault = &smithy.GenericAPIError{Code: "ThrottlingException", Message: "Rate exceeded"}
 
-func (v *vault) Renew(ctx context.Context, seen secrets.Secret) (secrets.Secret, error) {
-	v.renews++
-	if v.renewed != "" {
-		v.value = v.renewed
+func (v *vault) GetSecretValue(
+	context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options),
+) (*secretsmanager.GetSecretValueOutput, error) {
+	version := v.versions[min(v.reads, len(v.versions)-1)]
+	v.reads++
+	if version == "" {
+		return nil, errVault
 	}
-	if v.err != nil {
-		return secrets.Secret{}, v.err
-	}
-	return v.Get(ctx, seen.ID)
+	return &secretsmanager.GetSecretValueOutput{SecretString: &version, VersionId: &version}, nil
 }
 
-// newBook returns a Book of one source, hr, with this entry.
-func newBook(entry string) *Book { return bookOf(&vault{value: `{"hr":` + entry + `}`}) }
-
-func bookOf(v *vault) *Book {
+// registryOf returns a Registry that reads the vault through a cache like the function's.
+func registryOf(v *vault) *Registry {
 	return New(Config{
-		Secrets: v, SecretID: "sources", Now: func() time.Time { return now },
-		Decoder: departure.Decoder{Zone: time.FixedZone("+08:00", 8*60*60)},
+		Secrets: secrets.New(v, secrets.Config{Hold: time.Minute}), SecretID: "sources",
+		Now: func() time.Time { return now }, Decoder: departure.Decoder{Zone: time.FixedZone("+08:00", 8*60*60)},
 	})
+}
+
+// newRegistry returns a Registry of one source, hr, with this entry.
+func newRegistry(entry string) *Registry {
+	return registryOf(&vault{versions: []string{`{"hr":` + entry + `}`}})
 }
 
 var envelope = departure.Meta{ID: "request-1", Source: "hr", Time: now}
 
-func receive(b *Book, r Request) (Delivery, error) {
-	return b.Receive(context.Background(), "hr", r, envelope)
+func receive(reg *Registry, r sourcetest.Request) (Delivery, error) {
+	return reg.Receive(context.Background(), "hr", httpRequest(r), r.Body, envelope)
+}
+
+func httpRequest(r sourcetest.Request) *http.Request {
+	return &http.Request{
+		Method: r.Method, URL: &url.URL{Path: "/hooks/hr", RawQuery: r.Query.Encode()}, Header: r.Header,
+	}
 }
 
 // tell writes events as a table can hold them.
@@ -88,8 +97,8 @@ func tell(events []departure.Event) string {
 }
 
 // post returns a request with these headers, name and value in turn.
-func post(body []byte, headers ...string) Request {
-	r := Request{Method: http.MethodPost, Path: "/hooks/hr", Query: url.Values{}, Header: http.Header{}, Body: body}
+func post(body []byte, headers ...string) sourcetest.Request {
+	r := sourcetest.Request{Method: http.MethodPost, Query: url.Values{}, Header: http.Header{}, Body: body}
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Add(headers[i], headers[i+1])
 	}
@@ -105,26 +114,24 @@ const (
 	sealedEntry = `"token":"callback token","aes_key":"` + aesKey + `","owner_keys":["corp","suite"]`
 )
 
-func from(r sourcetest.Request) Request {
-	return Request{Method: r.Method, Path: "/hooks/hr", Query: r.Query, Header: r.Header, Body: r.Body}
+func fromStandardWebhooks(body []byte) sourcetest.Request {
+	return sourcetest.StandardWebhooks(webhookKey, now, body)
 }
 
-func fromStandardWebhooks(body []byte) Request {
-	return from(sourcetest.StandardWebhooks(webhookKey, now, body))
+func fromHMAC(body []byte) sourcetest.Request {
+	return sourcetest.HMAC("hmac key", "X-Signature", body)
 }
 
-func fromHMAC(body []byte) Request { return from(sourcetest.HMAC("hmac key", "X-Signature", body)) }
-
-func fromOkta(body []byte) Request { return from(sourcetest.Okta("okta key", body)) }
+func fromOkta(body []byte) sourcetest.Request { return sourcetest.Okta("okta key", body) }
 
 func sealFeishu(event []byte) []byte { return sourcetest.SealFeishu(encryptKey, event) }
 
-func signFeishu(body []byte) Request { return from(sourcetest.SignFeishu(encryptKey, now, body)) }
+func signFeishu(body []byte) sourcetest.Request { return sourcetest.SignFeishu(encryptKey, now, body) }
 
-func fromDingTalk(event []byte) Request {
-	return from(sourcetest.DingTalk("callback token", aesKey, "corp", now, event))
+func fromDingTalk(event []byte) sourcetest.Request {
+	return sourcetest.DingTalk("callback token", aesKey, "corp", now, event)
 }
 
-func fromWeCom(message []byte, owner string) Request {
-	return from(sourcetest.WeCom("callback token", aesKey, owner, now, message))
+func fromWeCom(message []byte, owner string) sourcetest.Request {
+	return sourcetest.WeCom("callback token", aesKey, owner, now, message)
 }

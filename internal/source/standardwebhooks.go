@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// readStandardWebhooks reads the scheme of the Standard Webhooks specification: hmac with everything but the keys decided.
+// readStandardWebhooks reads the scheme of the Standard Webhooks specification. It is hmac with fixed members, but for keys.
 func readStandardWebhooks(m *members) scheme {
-	signed, _ := parseSigned("{header:webhook-id}.{header:webhook-timestamp}.{body}") // a constant that a test reads
+	signed, _ := parseSigned("{header:webhook-id}.{header:webhook-timestamp}.{body}") // a test parses it
 	return signature{
 		keys:            m.keys(decodeWebhookKey),
 		hash:            sha256.New,

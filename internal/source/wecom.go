@@ -8,42 +8,44 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// weCom is a callback of WeCom 企业微信, of an own app or of a third-party one. What a third-party app gets ends in several
+// weCom is a callback of WeCom 企业微信, of an own app or of a third-party app. A third-party app gets messages with several
 // owners: the provider's corp id (GET), the suite id (commands), the customer's corp id (data).
 type weCom struct{ callback }
 
 func readWeCom(m *members) scheme { return weCom{readCallback(m)} }
 
-// weComMapping: a member was deleted (WeCom developer center, "Contact change notification"). An own app is told by Event,
-// a third-party one by InfoType. Messages have no id.
+// weComMapping: a member was deleted (WeCom developer center, "Contact change notification"). An own app finds the type in
+// Event, a third-party app in InfoType. Messages have no id.
 var weComMapping = mapping{
 	left: rules{
-		{oneOf("Event", "change_contact"), oneOf("ChangeType", "delete_user")},
-		{oneOf("InfoType", "change_contact"), oneOf("ChangeType", "delete_user")},
+		newRule(`{"Event":["change_contact"],"ChangeType":["delete_user"]}`),
+		newRule(`{"InfoType":["change_contact"],"ChangeType":["delete_user"]}`),
 	},
 	time: paths{"CreateTime", "TimeStamp"},
 }
 
-// open answers a GET with the decrypted echostr alone, since WeCom compares the bytes, and a POST with nothing.
-func (w weCom) open(r Request, _ time.Time) (message, error) {
+// open answers a GET with the decrypted echostr and nothing else, since WeCom compares the bytes. A POST is answered
+// without a body.
+func (w weCom) open(r *http.Request, body []byte, _ time.Time) (message, error) {
+	query := r.URL.Query()
 	if r.Method == http.MethodGet {
-		echo, _ := single(r.Query["echostr"])
-		text, _, err := w.callback.open(r.Query, echo)
+		echo, _ := single(query["echostr"])
+		text, _, err := w.callback.open(query, echo)
 		if bytes.HasPrefix(text, []byte("<")) {
-			// A message is signed as a challenge is: sent back as one, it would be deciphered for whoever has overheard it.
-			return message{}, notVerified("what is to be sent back is no challenge but a message")
+			// Messages and challenges are signed alike. Who recorded a message must not have it decrypted here.
+			return message{}, notVerified("echostr is a message and no challenge")
 		}
-		return handshake(Reply{Status: http.StatusOK, ContentType: "text/plain; charset=utf-8", Body: text}), err
+		return handshake(Reply{ContentType: "text/plain; charset=utf-8", Body: text}), err
 	}
-	outer, err := xmlObject(r.Body)
+	outer, err := xmlObject(body)
 	if err != nil {
 		return message{}, notVerified(err.Error())
 	}
-	text, _, err := w.callback.open(r.Query, gjson.GetBytes(outer, "Encrypt").Str)
+	text, _, err := w.callback.open(query, gjson.GetBytes(outer, "Encrypt").Str)
 	if err != nil {
 		return message{}, err
 	}
-	m, err := said(xmlObject(text))
-	m.reply = func(int, int) (Reply, error) { return Reply{Status: http.StatusOK}, nil }
+	m, err := newMessage(xmlObject(text))
+	m.reply = func(int, int) (Reply, error) { return Reply{}, nil }
 	return m, err
 }

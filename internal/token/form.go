@@ -1,7 +1,6 @@
 package token
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,25 +22,25 @@ const (
 const wantForms = `write the bare token, {"authorizer_access_token":"…","authorizer_appid":"wx…"}, ` +
 	`or {"authorizers":{"wx…":{"authorizer_access_token":"…"},"wx…":{"secret_id":"…"}}} (names in lower case)`
 
-// longestKey is far longer than an appid and far shorter than a token. A longer name in an index is not taken for a
-// merchant, since merchants are logged, and whoever mistook one for the other would find his tokens there.
+// longestKey is longer than an appid and shorter than a token. A longer name in an index is not shown as a merchant: it may
+// be a token in the wrong place.
 const longestKey = 64
 
-// form is what a secret says: the index if that is not nil, else one token.
+// form is the content of a secret: the index if that is not nil, else one token.
 type form struct {
 	token string
 	appid string // of the token's merchant; "" where the secret does not tell
 	index map[string]entry
 }
 
-// entry is what an index says of one merchant: its token, or the secret that holds it, or what is wrong with it.
+// entry is one merchant in an index: its token, or the secret that holds it, or what is wrong with it.
 type entry struct {
 	token    string
 	secretID string
 	err      error
 }
 
-// merchants returns the merchants a departure that names none stands for, sorted.
+// merchants returns the merchants of a departure that names none, sorted.
 func (f form) merchants() []string {
 	if f.index == nil {
 		return []string{f.appid}
@@ -49,33 +48,29 @@ func (f form) merchants() []string {
 	return slices.Sorted(maps.Keys(f.index))
 }
 
-// lacks tells whether there is an index without that merchant.
+// lacks reports whether there is an index without that merchant.
 func (f form) lacks(merchant string) bool {
 	_, known := f.index[merchant]
 	return f.index != nil && !known
 }
 
-// of returns what the secret says of a merchant.
+// of returns the entry of a merchant.
 func (f form) of(merchant string) (entry, error) {
-	if f.index != nil {
-		e, known := f.index[merchant]
-		if !known {
-			return entry{}, fmt.Errorf("merchant %s is not in the index: add it under %s, or correct the event", shown(merchant), memberIndex)
-		}
-		return e, e.err
-	}
 	switch {
+	case f.lacks(merchant):
+		return entry{}, fmt.Errorf("merchant %s is not in the index: add it under %s, or correct the event", shown(merchant), memberIndex)
+	case f.index != nil:
+		return f.index[merchant], f.index[merchant].err
 	case merchant == "" || merchant == f.appid:
 		return entry{token: f.token}, nil
 	case f.appid == "":
 		return entry{}, fmt.Errorf("it holds one token and does not tell whose, so merchant %s is unknown: add %s, or leave the merchant out of the event",
 			shown(merchant), memberAppID)
-	default:
-		return entry{}, fmt.Errorf("it holds the token of %s, so merchant %s is unknown: make it an index, or correct the event", f.appid, shown(merchant))
 	}
+	return entry{}, fmt.Errorf("it holds the token of %s, so merchant %s is unknown: make it an index, or correct the event", f.appid, shown(merchant))
 }
 
-// parse reads a secret in one of its forms. An error never quotes a value, since any value may be a token.
+// parse reads a secret in one of its forms. An error never quotes a value: any value may be a token.
 func parse(value string) (form, error) {
 	value = strings.TrimSpace(strings.TrimPrefix(value, "\ufeff"))
 	if value == "" || !strings.ContainsRune(`{["`, rune(value[0])) {
@@ -88,27 +83,20 @@ func parse(value string) (form, error) {
 	if err != nil {
 		return form{}, fmt.Errorf("%w: %s", err, wantForms)
 	}
-	_, hasToken := members[memberValue]
-	list, hasIndex := members[memberIndex]
+	hasToken, hasIndex := members.Has(memberValue), members.Has(memberIndex)
 	switch {
 	case hasToken && hasIndex:
 		return form{}, fmt.Errorf("it has both %s and %s: leave one out", memberValue, memberIndex)
 	case hasIndex:
-		return parseIndex(list)
-	case hasToken:
-		return parseToken(members)
-	default:
+		return parseIndex(members[memberIndex])
+	case !hasToken:
 		return form{}, fmt.Errorf("it has no member %s or %s: %s", memberValue, memberIndex, wantForms)
 	}
-}
-
-func parseToken(members map[string]strictjson.Value) (form, error) {
-	token, err := word(members, memberValue)
-	if err != nil {
+	var f form
+	if f.token, err = word(members, memberValue); err != nil {
 		return form{}, err
 	}
-	f := form{token: token}
-	if raw, told := members[memberAppID]; told && strictjson.Kind(raw) != "null" {
+	if kind := strictjson.Kind(members[memberAppID]); kind != "nothing" && kind != "null" {
 		if f.appid, err = word(members, memberAppID); err != nil {
 			return form{}, err
 		}
@@ -119,8 +107,8 @@ func parseToken(members map[string]strictjson.Value) (form, error) {
 	return f, nil
 }
 
-func parseIndex(raw strictjson.Value) (form, error) {
-	entries, err := strictjson.ParseObject(raw)
+func parseIndex(value strictjson.Value) (form, error) {
+	entries, err := strictjson.ParseObject(value)
 	if err != nil {
 		return form{}, fmt.Errorf("%s: %w", memberIndex, err)
 	}
@@ -128,11 +116,11 @@ func parseIndex(raw strictjson.Value) (form, error) {
 		return form{}, fmt.Errorf("%s: empty: add a merchant", memberIndex)
 	}
 	f := form{index: make(map[string]entry, len(entries))}
-	for key, raw := range entries {
+	for key, value := range entries {
 		if len(key) > longestKey {
 			return form{}, fmt.Errorf("%s: a name of %d bytes where an appid (wx and 16 hex digits) is expected", memberIndex, len(key))
 		}
-		e, err := parseEntry(key, raw)
+		e, err := parseEntry(key, value)
 		if err != nil {
 			e.err = fmt.Errorf("%s.%s: %w", memberIndex, shown(key), err)
 		}
@@ -141,21 +129,16 @@ func parseIndex(raw strictjson.Value) (form, error) {
 	return f, nil
 }
 
-func parseEntry(key string, raw strictjson.Value) (entry, error) {
+func parseEntry(key string, value strictjson.Value) (e entry, err error) {
 	if !departure.IsAppID(key) {
 		return entry{}, errors.New("not an appid (wx and 16 hex digits)")
 	}
-	members, err := strictjson.ParseObject(raw)
-	if err != nil {
-		return entry{}, err
-	}
-	_, hasToken := members[memberValue]
-	_, hasSecret := members[memberSecret]
-	var e entry
+	members, err := strictjson.ParseObject(value)
 	switch {
-	case hasToken == hasSecret:
-		return entry{}, fmt.Errorf("it must have either %s or %s", memberValue, memberSecret)
-	case hasToken:
+	case err != nil:
+	case members.Has(memberValue) == members.Has(memberSecret):
+		err = fmt.Errorf("it must have either %s or %s", memberValue, memberSecret)
+	case members.Has(memberValue):
 		e.token, err = word(members, memberValue)
 	default:
 		e.secretID, err = word(members, memberSecret)
@@ -163,12 +146,11 @@ func parseEntry(key string, raw strictjson.Value) (entry, error) {
 	return e, err
 }
 
-// word reads a member that is one word, with the white space around it put aside.
-func word(members map[string]strictjson.Value, name string) (string, error) {
-	raw := members[name]
-	var s string
-	if strictjson.Kind(raw) != "a string" || json.Unmarshal(raw, &s) != nil {
-		return "", fmt.Errorf("%s: %s where a string is expected", name, strictjson.Kind(raw))
+// word reads a member that is one word, without the white space around it.
+func word(members strictjson.Object, name string) (string, error) {
+	s, ok := strictjson.Text(members[name])
+	if !ok {
+		return "", fmt.Errorf("%s: %s where a string is expected", name, strictjson.Kind(members[name]))
 	}
 	s = strings.TrimSpace(s)
 	if err := checkWord(s); err != nil {
@@ -177,7 +159,7 @@ func word(members map[string]strictjson.Value, name string) (string, error) {
 	return s, nil
 }
 
-// checkWord refuses what no token, appid or name of a secret has in it, as a file that was pasted as a whole would.
+// checkWord refuses what cannot be a token, an appid or the name of a secret.
 func checkWord(s string) error {
 	if s == "" {
 		return errors.New("is empty")
@@ -188,7 +170,7 @@ func checkWord(s string) error {
 	return nil
 }
 
-// shown is a merchant as errors show it: as it is if it is an appid, else quoted.
+// shown returns a merchant as errors show it: as it is if it is an appid, else quoted.
 func shown(merchant string) string {
 	if departure.IsAppID(merchant) {
 		return merchant

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/strictjson"
 )
 
 // FuzzParse looks for a panic, a result beside an error, a token that no secret can hold, and a token in an error.
@@ -51,7 +51,7 @@ func FuzzParse(f *testing.F) {
 
 // inName reports whether the text is in a name of the JSON, which errors quote, and not in its values alone.
 func inName(secret, text string) bool {
-	members, err := departure.Object([]byte(strings.TrimSpace(secret)))
+	members, err := strictjson.ParseObject([]byte(strings.TrimSpace(secret)))
 	if err != nil {
 		return strings.Contains(err.Error(), text) // a name that stands twice
 	}

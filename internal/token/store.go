@@ -1,7 +1,7 @@
-// Package token finds a merchant's authorizer_access_token in the secrets that hold it: one secret with one token, or an
-// index of many merchants whose tokens stand in it or in secrets of their own.
+// Package token finds a merchant's authorizer_access_token: in one secret with one token, or by an index of many merchants
+// that holds their tokens or names secrets that do.
 //
-// It never refreshes a token: somebody's token server writes the secret.
+// It never refreshes a token: a token server writes the secret.
 package token
 
 import (
@@ -10,19 +10,20 @@ import (
 	"fmt"
 	"sync"
 
+	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/offboard"
 	"wedata-unbind/internal/secrets"
 )
 
-// Secrets reads secrets: [secrets.Cache] does.
+// Secrets reads secrets. [secrets.Cache] implements it.
 type Secrets interface {
 	// Get returns the secret with that name or ARN.
 	Get(ctx context.Context, id string) (secrets.Secret, error)
-	// Renew returns the secret as it is now, where the one seen was of no use.
+	// Renew returns the secret as it is now, after the one seen was of no use.
 	Renew(ctx context.Context, seen secrets.Secret) (secrets.Secret, error)
 }
 
-// Store finds tokens. It may be used by many goroutines at once.
+// Store finds tokens. It is safe for concurrent use.
 type Store struct {
 	secrets Secrets
 	id      string
@@ -35,13 +36,13 @@ type Store struct {
 
 var _ offboard.Tokens = (*Store)(nil)
 
-// New returns the Store of the secret named secretID, a name or an ARN. The names of all other secrets come from its index.
+// New returns the Store of the secret named secretID, a name or an ARN. Its index names all other secrets.
 func New(s Secrets, secretID string) *Store {
 	return &Store{secrets: s, id: secretID}
 }
 
-// Merchants returns the appids of the index, those of faulty entries among them, sorted; or the one merchant of a single
-// token, which is "" where the secret does not tell its appid. It errs where the secret cannot be read or is in no known form.
+// Merchants returns the appids of the index, sorted, also those of faulty entries; or the one merchant of a single token,
+// which is "" where the secret does not tell its appid. It errs where the secret cannot be read or has no known form.
 func (s *Store) Merchants(ctx context.Context) ([]string, error) {
 	_, f, err := s.root(s.secrets.Get(ctx, s.id))
 	if err != nil {
@@ -50,19 +51,19 @@ func (s *Store) Merchants(ctx context.Context) ([]string, error) {
 	return f.merchants(), nil
 }
 
-// Indexed tells whether the secret is an index of merchants, rather than the token of one. It errs like Merchants.
+// Indexed reports whether the secret is an index of merchants. It errs like Merchants.
 func (s *Store) Indexed(ctx context.Context) (bool, error) {
 	_, f, err := s.root(s.secrets.Get(ctx, s.id))
 	return f.index != nil, err
 }
 
-// Token returns the token of a merchant. It errs where a secret on the way to it cannot be read or used, or where the
-// merchant is unknown; what is wrong with one merchant's entry does not hurt the others. An error that may pass has a method
-// Temporary that returns true; for all others somebody must act, and the error says what to do.
+// Token returns the token of a merchant. It errs where one of the secrets cannot be read or used, or where the merchant is
+// unknown. A fault in one merchant's entry does not concern the others. An error that may pass has a method Temporary that
+// returns true; for all others somebody must act, and the error says what to do. Every error has the class "secret".
 func (s *Store) Token(ctx context.Context, merchant string) (offboard.Token, error) {
 	root, f, err := s.root(s.secrets.Get(ctx, s.id))
 	if err == nil && f.lacks(merchant) {
-		// Somebody may have added it a moment ago.
+		// It may have been added a moment ago.
 		root, f, err = s.root(s.secrets.Renew(ctx, root))
 	}
 	if err != nil {
@@ -72,8 +73,8 @@ func (s *Store) Token(ctx context.Context, merchant string) (offboard.Token, err
 	return token, err
 }
 
-// Renew returns the token of a merchant after WeChat has refused one: as the secret is now, unless the cache has another
-// token already. It may return the refused one again, where nobody has written a newer one. Errors are those of Token.
+// Renew returns the token of a merchant after WeChat refused one: as the secret is now, unless the cache has another token
+// already. It returns the refused one again where there is no newer one. Errors are those of Token.
 func (s *Store) Renew(ctx context.Context, merchant string, refused offboard.Token) (offboard.Token, error) {
 	root, f, err := s.root(s.secrets.Get(ctx, s.id))
 	if err != nil {
@@ -85,10 +86,10 @@ func (s *Store) Renew(ctx context.Context, merchant string, refused offboard.Tok
 	}
 	if holder.ID != root.ID {
 		held, err := s.secrets.Renew(ctx, holder)
-		if token, err = behind(merchant, held, err); isTemporary(err) || err == nil && token.Value != refused.Value {
+		if token, err = behind(merchant, held, err); departure.IsTemporary(err) || err == nil && token.Value != refused.Value {
 			return token, err
 		}
-		// Its own secret has nothing new, or nothing at all: the index may name another one by now.
+		// Its own secret has nothing new. The index may name another one by now.
 	}
 	if root, f, err = s.root(s.secrets.Renew(ctx, root)); err != nil {
 		return offboard.Token{}, err
@@ -97,8 +98,8 @@ func (s *Store) Renew(ctx context.Context, merchant string, refused offboard.Tok
 	return token, err
 }
 
-// root returns what the Store's own secret says, given how reading it went. It keeps the form of the last version it saw,
-// so that the index is not parsed anew for each merchant in it.
+// root parses the Store's own secret. It keeps the form of the last version, so that an index is not parsed again for each
+// merchant in it.
 func (s *Store) root(secret secrets.Secret, err error) (secrets.Secret, form, error) {
 	if err != nil {
 		return secrets.Secret{}, form{}, err
@@ -108,7 +109,7 @@ func (s *Store) root(secret secrets.Secret, err error) (secrets.Secret, form, er
 	if s.parsed != secret {
 		s.parsed = secret
 		if s.form, s.err = parse(secret.Value); s.err != nil {
-			s.err = fmt.Errorf("token: secret %s: %w", secret.ID, s.err)
+			s.err = faultf("secret %s: %w", secret.ID, s.err)
 		}
 	}
 	return secret, s.form, s.err
@@ -118,7 +119,7 @@ func (s *Store) root(secret secrets.Secret, err error) (secrets.Secret, form, er
 func (s *Store) find(ctx context.Context, merchant string, root secrets.Secret, f form) (offboard.Token, secrets.Secret, error) {
 	e, err := f.of(merchant)
 	if err != nil {
-		return offboard.Token{}, root, fmt.Errorf("token: secret %s: %w", root.ID, err)
+		return offboard.Token{}, root, faultf("secret %s: %w", root.ID, err)
 	}
 	if e.secretID == "" {
 		return offboard.Token{Value: e.token, SecretID: root.ID, Written: root.Written}, root, nil
@@ -128,7 +129,7 @@ func (s *Store) find(ctx context.Context, merchant string, root secrets.Secret, 
 	return token, held, err
 }
 
-// behind returns the token in a secret that the index names for a merchant, given how reading it went.
+// behind returns the token in a secret that the index names for a merchant.
 func behind(merchant string, held secrets.Secret, err error) (offboard.Token, error) {
 	if err != nil {
 		return offboard.Token{}, fmt.Errorf("token: %s.%s.%s: %w", memberIndex, merchant, memberSecret, err)
@@ -143,10 +144,15 @@ func behind(merchant string, held secrets.Secret, err error) (offboard.Token, er
 	default:
 		return offboard.Token{Value: f.token, SecretID: held.ID, Written: held.Written}, nil
 	}
-	return offboard.Token{}, fmt.Errorf("token: %s.%s.%s: secret %s: %w", memberIndex, merchant, memberSecret, held.ID, err)
+	return offboard.Token{}, faultf("%s.%s.%s: secret %s: %w", memberIndex, merchant, memberSecret, held.ID, err)
 }
 
-func isTemporary(err error) bool {
-	var t interface{ Temporary() bool }
-	return errors.As(err, &t) && t.Temporary()
-}
+// fault is a secret with a wrong content.
+type fault struct{ err error }
+
+func (f *fault) Error() string { return "token: " + f.err.Error() }
+
+// Class is the class of the fault in logs and metrics.
+func (f *fault) Class() string { return "secret" }
+
+func faultf(format string, args ...any) error { return &fault{fmt.Errorf(format, args...)} }

@@ -171,7 +171,7 @@ func TestASecretInNoKnownForm(t *testing.T) {
 		{"JSON, other members", `{"access_token":"tok-1"}`, "it has no member authorizer_access_token or authorizers"},
 		{"JSON, the names in another case", `{"Authorizer_Access_Token":"tok-1"}`, "(names in lower case)"},
 		{"JSON, cut off", `{"authorizer_access_token":"tok-1`, "ends too early"},
-		{"JSON, something behind", `{"authorizer_access_token":"tok-1"} tok-2`, "something stands after the object"},
+		{"JSON, something behind", `{"authorizer_access_token":"tok-1"} tok-2`, "after top-level value"},
 		{"JSON, a member twice", `{"authorizer_access_token":"tok-1","authorizer_access_token":"tok-2"}`, "stands twice"},
 		{"JSON, not UTF-8", "{\"authorizer_access_token\":\"tok-1\xff\"}", "not valid UTF-8"},
 		{"token null", `{"authorizer_access_token":null}`, "authorizer_access_token: null where a string is expected"},

@@ -1,5 +1,5 @@
-// Command checksources reads a sources' secret from a file before it is written to Secrets Manager. It prints every fault
-// or, of one source and a sample body, decrypted as its vendor documents it, what would become of that body.
+// Command checksources checks a file before it is written to Secrets Manager as the sources' secret. It prints every fault,
+// or what would become of a sample body of one source. The body must be decrypted, as in the vendor's documentation.
 package main
 
 import (
@@ -29,71 +29,64 @@ var errFaulty = errors.New("the sources are faulty")
 
 func run(args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("check-sources", flag.ContinueOnError)
-	file := flags.String("file", "", "the `file` with the secret's text")
+	path := flags.String("file", "", "the `file` with the secret's text")
 	name := flags.String("source", "", "the `name` of one of its sources")
-	body := flags.String("body", "", "a `file` with a body as that source sends it, decrypted")
+	bodyPath := flags.String("body", "", "a `file` with a body as that source sends it, decrypted")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if *file == "" || (*name == "") != (*body == "") {
+	if *path == "" || (*name == "") != (*bodyPath == "") {
 		return errors.New("usage: make check-sources FILE=sources.json [SOURCE=name BODY=body.json]")
 	}
-	text, err := os.ReadFile(*file)
+	text, err := os.ReadFile(*path)
 	if err != nil {
 		return err
 	}
-	zone := time.FixedZone("+08:00", 8*60*60) // the default of UNBIND_UTC_OFFSET
-	book := source.New(source.Config{
-		Secrets: desk(text), SecretID: *file, Decoder: departure.Decoder{Zone: zone},
+	registry := source.New(source.Config{
+		Secrets: file(text), SecretID: *path,
+		Decoder: departure.Decoder{Zone: time.FixedZone("+08:00", 8*60*60)}, // the default of UNBIND_UTC_OFFSET
 	})
 	var faulty *source.FaultsError
-	if err := book.Check(context.Background()); errors.As(err, &faulty) {
-		for _, fault := range faulty.Faults {
-			fmt.Fprintln(out, fault)
-		}
+	switch err := registry.Check(context.Background()); {
+	case errors.As(err, &faulty):
+		fmt.Fprintln(out, strings.Join(faulty.Faults, "\n"))
 		return errFaulty
-	} else if err != nil {
+	case err != nil:
 		return err
-	}
-	if *name == "" {
+	case *name == "":
 		fmt.Fprintln(out, "no faults")
 		return nil
 	}
-	payload, err := os.ReadFile(*body)
+	if entries, err := strictjson.ParseObject(text); err != nil || !entries.Has(*name) {
+		return fmt.Errorf("no source %s in %s", *name, *path)
+	}
+	body, err := os.ReadFile(*bodyPath)
 	if err != nil {
 		return err
 	}
-	if entries, err := strictjson.ParseObject(text); err != nil || entries[*name] == nil {
-		return fmt.Errorf("no source %s in %s", *name, *file)
+	if members, err := strictjson.ParseObject(body); err == nil && members.Has("encrypt") {
+		return fmt.Errorf("%s is encrypted: take the body as it was before, from the vendor's documentation or log", *bodyPath)
 	}
-	if members, err := strictjson.ParseObject(payload); err == nil && members["encrypt"] != nil {
-		return fmt.Errorf("%s is encrypted: take the body as it was before, from the vendor's documentation or log", *body)
-	}
-	events, err := book.Read(context.Background(), *name, payload, departure.Meta{Source: *name})
-	if err != nil {
-		return err
-	}
-	failed := false
+	events, err := registry.Read(context.Background(), *name, body, departure.Meta{Source: *name})
 	for _, event := range events {
 		fmt.Fprintln(out, describe(event))
-		failed = failed || event.Status == departure.Failed
+		if event.Status == departure.Failed {
+			err = errors.New("such an event goes to the dead-letter queue: correct the entry, or check that the body is complete")
+		}
 	}
-	if failed {
-		return errors.New("such an event goes to the dead-letter queue: mend the entry, or look whether the body is whole")
-	}
-	return nil
+	return err
 }
 
-// describe shows whole uids: this is the desk of whoever configures the source, and what they want to see.
+// describe shows whole uids, since the person who writes the entry has to see them.
 func describe(event departure.Event) string {
-	uid := strings.Join(event.UIDs, ",")
+	uid := "uid=" + strings.Join(event.UIDs, ",")
 	switch {
 	case event.Status == departure.Unknown:
-		return fmt.Sprintf("unknown: %s uid=%s", event.Detail, uid)
+		return fmt.Sprintf("unknown: %s %s", event.Detail, uid)
 	case event.Status != "":
 		return fmt.Sprintf("%s: %s", event.Status, event.Detail)
 	}
-	line := "departure uid=" + uid
+	line := "departure " + uid
 	if len(event.Merchants) > 0 {
 		line += " merchant=" + strings.Join(event.Merchants, ",")
 	}
@@ -106,13 +99,13 @@ func describe(event departure.Event) string {
 	return line + " effective=" + event.EffectiveAt.Format(time.RFC3339)
 }
 
-// desk is a secret that lies in a file.
-type desk string
+// file is the text of a file that is read as the secret.
+type file string
 
-func (d desk) Get(_ context.Context, id string) (secrets.Secret, error) {
-	return secrets.Secret{ID: id, Value: string(d)}, nil
+// Get returns the file's text.
+func (f file) Get(_ context.Context, id string) (secrets.Secret, error) {
+	return secrets.Secret{ID: id, Value: string(f)}, nil
 }
 
-func (d desk) Renew(ctx context.Context, seen secrets.Secret) (secrets.Secret, error) {
-	return d.Get(ctx, seen.ID)
-}
+// Renew returns the file's text too: it does not change.
+func (f file) Renew(_ context.Context, seen secrets.Secret) (secrets.Secret, error) { return seen, nil }
