@@ -30,7 +30,10 @@ type Decoder struct {
 func (d Decoder) Decode(payload []byte, envelope Meta) []Event {
 	members, err := strictjson.ParseObject(payload)
 	if err != nil {
-		return []Event{Refuse(envelope, err)}
+		if _, isText := strictjson.Text(payload); isText {
+			err = errors.New("a string where a JSON object is expected: send the object itself, without quotes around it")
+		}
+		return []Event{Refuse(envelope, fmt.Errorf("%w; %s", err, hint))}
 	}
 	return d.DecodeObject(members, envelope)
 }
@@ -103,8 +106,8 @@ func misplaced(object strictjson.Object, where string, allowed ...string) error 
 		plain := strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name))
 		for _, start := range []string{"uid", "merchant", "effective", "dryrun", "action"} {
 			if strings.HasPrefix(plain, start) && !slices.Contains(allowed, name) {
-				return fmt.Errorf("%s%s is not expected here; uid, merchant and effective_at stand in data, dry_run and "+
-					"action in the bare form of a direct invocation only", where, strictjson.Member(name))
+				return fmt.Errorf("%s%s is not expected here: uid, merchant and effective_at stand in data, and dry_run and "+
+					"action go with the bare form of a direct invocation only", where, strictjson.Member(name))
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"wedata-unbind/internal/strictjson"
@@ -48,12 +49,16 @@ type Event struct {
 	Status Status
 	Class  string
 	Detail string
+	// About are the people whom a refused event names, as far as they could be read.
+	About []string
 }
 
 // The classes of faults that are found before anything is sent to WeChat.
 const (
 	// ClassBadEvent is an event that cannot be read.
 	ClassBadEvent = "bad_event"
+	// ClassTooMany is more than MaxPairs.
+	ClassTooMany = "too_many"
 	// ClassUnmapped is a person who is not in the source's table of people.
 	ClassUnmapped = "unmapped"
 )
@@ -77,6 +82,46 @@ func Refuse(meta Meta, err error) Event {
 func IsTemporary(err error) bool {
 	var passing interface{ Temporary() bool }
 	return errors.As(err, &passing) && passing.Temporary()
+}
+
+// Merge returns the events with all refused ones that name nobody as one. They come from one payload, which can be kept
+// once, and needs one line in the log.
+func Merge(events []Event) []Event {
+	const shown = 5
+	var merged, refused []Event
+	for _, e := range events {
+		if e.Status == Failed && len(e.UIDs) == 0 {
+			refused = append(refused, e)
+		} else {
+			merged = append(merged, e)
+		}
+	}
+	if len(refused) == 0 {
+		return merged
+	}
+	one := refused[0]
+	if len(refused) > 1 {
+		reasons := make([]string, min(len(refused), shown))
+		for i := range reasons {
+			reasons[i] = refused[i].Detail
+		}
+		one.Detail = fmt.Sprintf("%d departures cannot be read: %s", len(refused), strings.Join(reasons, "; "))
+		if len(refused) > shown {
+			one.Detail += " …"
+		}
+		one.About = nil
+		for _, e := range refused {
+			one.About = append(one.About, e.About...)
+		}
+	}
+	return append(merged, one)
+}
+
+// TooMany returns the event in the place of events that stand for more than MaxPairs.
+func TooMany(meta Meta, pairs int) Event {
+	event := Refuse(meta, fmt.Errorf("%d pairs of uid and merchant, at most %d are carried out at once: send it in parts", pairs, MaxPairs))
+	event.Class = ClassTooMany
+	return event
 }
 
 // Ignore returns the event of a payload that asks for nothing.

@@ -92,7 +92,10 @@ func (s *Service) each(
 ) [][]departure.Outcome {
 	all := make([][]departure.Outcome, len(events))
 	open := map[string][]*departure.Outcome{}
-	merchants := sync.OnceValues(func() ([]string, error) { return s.cfg.Tokens.Merchants(ctx) })
+	merchants := sync.OnceValues(func() ([]string, error) {
+		all, _, err := s.cfg.Tokens.Merchants(ctx)
+		return all, err
+	})
 	for i, event := range events {
 		all[i] = s.plan(event, merchants)
 		for j := range all[i] {
@@ -118,7 +121,7 @@ func (s *Service) each(
 }
 
 // Merchants returns the merchants of a departure that names none, as [Tokens] does.
-func (s *Service) Merchants(ctx context.Context) ([]string, error) {
+func (s *Service) Merchants(ctx context.Context) (appids []string, index bool, err error) {
 	return s.cfg.Tokens.Merchants(ctx)
 }
 

@@ -100,14 +100,14 @@ func (passing) Temporary() bool { return true }
 
 func (s *tokens) set(merchant, value string) { s.values[merchant] = value }
 
-func (s *tokens) Merchants(context.Context) ([]string, error) {
+func (s *tokens) Merchants(context.Context) ([]string, bool, error) {
 	s.listed++
 	merchants := make([]string, 0, len(s.values))
 	for m := range s.values {
 		merchants = append(merchants, m)
 	}
 	slices.Sort(merchants)
-	return merchants, s.err
+	return merchants, true, s.err
 }
 
 func (s *tokens) Token(_ context.Context, merchant string) (offboard.Token, error) {

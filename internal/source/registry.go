@@ -28,9 +28,9 @@ type Config struct {
 	SecretID string
 	// Decoder reads payloads that are events already. Its zone is the default for entries without a utc_offset.
 	Decoder departure.Decoder
-	// Indexed reports whether the token secret is an index of merchants. Then every HTTP source must name its merchants.
-	// Nil means that it never is.
-	Indexed func(context.Context) (bool, error)
+	// Merchants returns the merchants of the token secret, and whether it is an index of them. If it is, every HTTP source
+	// must name its merchants. Nil means one merchant whose appid is not known.
+	Merchants func(context.Context) (appids []string, index bool, err error)
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
 }
@@ -55,8 +55,8 @@ func New(cfg Config) *Registry {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	if cfg.Indexed == nil {
-		cfg.Indexed = func(context.Context) (bool, error) { return false, nil }
+	if cfg.Merchants == nil {
+		cfg.Merchants = func(context.Context) ([]string, bool, error) { return []string{""}, false, nil }
 	}
 	return &Registry{cfg: cfg}
 }
@@ -102,7 +102,7 @@ func (reg *Registry) receive(
 	if err != nil {
 		return Delivery{}, err
 	}
-	if err := reg.checkMerchants(ctx, name, e); err != nil {
+	if e.only, err = reg.checkMerchants(ctx, name, e); err != nil {
 		return Delivery{}, err
 	}
 	delivery := Delivery{reply: m.reply}
@@ -161,7 +161,7 @@ func (reg *Registry) check(ctx context.Context, s *snapshot) error {
 		e := s.entries[name]
 		err := e.fault
 		if err == nil && e.scheme != nil {
-			err = reg.checkMerchants(ctx, name, e)
+			_, err = reg.checkMerchants(ctx, name, e)
 		}
 		var faulty *FaultsError
 		if errors.As(err, &faulty) {
@@ -173,20 +173,25 @@ func (reg *Registry) check(ctx context.Context, s *snapshot) error {
 	return faults(found...)
 }
 
-// checkMerchants errs where a sender could reach every merchant although its entry does not say so.
-func (reg *Registry) checkMerchants(ctx context.Context, name string, e entry) error {
-	if e.namesMerchants {
-		return nil
+// checkMerchants errs where a sender could reach every merchant although its entry does not say so. It returns the one
+// merchant where there is only one, by its appid: the secret may be an index when the departure is carried out.
+func (reg *Registry) checkMerchants(ctx context.Context, name string, e entry) (only []string, err error) {
+	if len(e.merchants) > 0 {
+		return nil, nil
 	}
-	indexed, err := reg.cfg.Indexed(ctx)
-	if err != nil {
-		return fmt.Errorf("source: which merchants there are: %w", err)
-	}
-	if indexed {
-		return faults("sources." + name +
+	all, index, err := reg.cfg.Merchants(ctx)
+	switch {
+	case err != nil && e.namesMerchants:
+		return nil, nil // it may reach all of them
+	case err != nil:
+		return nil, fmt.Errorf("source: which merchants there are: %w", err)
+	case index && !e.namesMerchants:
+		return nil, faults("sources." + name +
 			`.merchants: missing: the token secret has many merchants, name those of this source, or ["*"]`)
+	case index || all[0] == "":
+		return nil, nil
 	}
-	return nil
+	return all, nil
 }
 
 // try runs use on the sources. If it fails in a way that another version of the secret could change, the secret is renewed,
