@@ -23,7 +23,7 @@ type Binding struct {
 // where one of the lists cannot be read: a part would be taken for the whole. The error names each merchant.
 func (s *Service) Bindings(ctx context.Context, merchants []string) ([]Binding, error) {
 	if len(merchants) == 0 {
-		all, err := s.cfg.Tokens.Merchants(ctx)
+		all, _, err := s.cfg.Tokens.Merchants(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -36,8 +36,17 @@ func (s *Service) merchant(appid string, merchants int) *merchant {
 	return &merchant{Service: s, appid: appid, share: (s.cfg.Concurrency + merchants - 1) / merchants}
 }
 
+// listTime is kept free for the bind list: what was unbound and not verified would be tried again.
+const listTime = 10 * time.Second
+
 // unbind carries out the departures of the merchant, then verifies them.
-func (m *merchant) unbind(ctx context.Context, outcomes []*departure.Outcome) {
+func (m *merchant) unbind(whole context.Context, outcomes []*departure.Outcome) {
+	ctx := whole
+	if deadline, ok := whole.Deadline(); ok && !m.cfg.Trust {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(whole, deadline.Add(-min(listTime, time.Until(deadline)/3)))
+		defer cancel()
+	}
 	verify := make([]bool, len(outcomes))
 	var group errgroup.Group
 	group.SetLimit(m.share)
@@ -58,16 +67,20 @@ func (m *merchant) unbind(ctx context.Context, outcomes []*departure.Outcome) {
 		}
 	}
 	if len(open) > 0 {
-		m.verify(ctx, open)
+		m.verify(whole, open)
 	}
 }
 
-// verify reads the bind list, which decides. If it cannot be read, the outcomes stay as they are.
+// verify reads the bind list, which decides. Where it cannot be read for a reason that may pass, an unbinding is Retry;
+// for a lasting reason, such as a missing permission, it is Unbound with the class unverified.
 func (m *merchant) verify(ctx context.Context, outcomes []*departure.Outcome) {
 	bound, err := m.bound(ctx)
 	for _, o := range outcomes {
 		switch isBound, listed := bound[o.UID]; {
 		case err != nil && o.Status == departure.Unbound:
+			if settle(o, err); o.Status == departure.Failed || isNotFound(err) {
+				o.Status, o.Class, o.ErrCode, o.RID = departure.Unbound, classUnverified, 0, ""
+			}
 			o.Detail = "not verified, the bind list could not be read: " + err.Error()
 		case err != nil:
 		case !listed:

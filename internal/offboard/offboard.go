@@ -92,7 +92,10 @@ func (s *Service) each(
 ) [][]departure.Outcome {
 	all := make([][]departure.Outcome, len(events))
 	open := map[string][]*departure.Outcome{}
-	merchants := sync.OnceValues(func() ([]string, error) { return s.cfg.Tokens.Merchants(ctx) })
+	merchants := sync.OnceValues(func() ([]string, error) {
+		all, _, err := s.cfg.Tokens.Merchants(ctx)
+		return all, err
+	})
 	for i, event := range events {
 		all[i] = s.plan(event, merchants)
 		for j := range all[i] {
@@ -117,6 +120,11 @@ func (s *Service) each(
 	return all
 }
 
+// Merchants returns the merchants of a departure that names none, as [Tokens] does.
+func (s *Service) Merchants(ctx context.Context) (appids []string, index bool, err error) {
+	return s.cfg.Tokens.Merchants(ctx)
+}
+
 // plan returns the outcomes that an event will have. Those without a status are to be carried out.
 func (s *Service) plan(event departure.Event, merchants func() ([]string, error)) []departure.Outcome {
 	if event.Status != "" {
@@ -129,10 +137,7 @@ func (s *Service) plan(event departure.Event, merchants func() ([]string, error)
 			appids = []string{""}
 		}
 	}
-	departures, err := event.Departures(appids)
-	if err != nil {
-		return []departure.Outcome{departure.Refuse(event.Meta, err).Outcome()}
-	}
+	departures := event.Departures(appids)
 	outcomes := make([]departure.Outcome, len(departures))
 	for i, d := range departures {
 		outcomes[i].Departure = d

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/lambdatest"
 	"wedata-unbind/internal/offboard"
 	"wedata-unbind/internal/wedata"
 	"wedata-unbind/internal/wedata/wedatatest"
@@ -36,9 +36,8 @@ type bench struct {
 func newBench(t *testing.T, options wedatatest.Options, change ...func(*offboard.Config)) *bench {
 	t.Helper()
 	wechat := wedatatest.New(options)
-	server := httptest.NewServer(wechat)
-	t.Cleanup(server.Close)
-	client, err := wedata.New(wedata.Config{BaseURL: server.URL})
+	httpClient, url := lambdatest.InMemory(t, wechat)
+	client, err := wedata.New(wedata.Config{BaseURL: url, HTTPClient: httpClient})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,14 +100,14 @@ func (passing) Temporary() bool { return true }
 
 func (s *tokens) set(merchant, value string) { s.values[merchant] = value }
 
-func (s *tokens) Merchants(context.Context) ([]string, error) {
+func (s *tokens) Merchants(context.Context) ([]string, bool, error) {
 	s.listed++
 	merchants := make([]string, 0, len(s.values))
 	for m := range s.values {
 		merchants = append(merchants, m)
 	}
 	slices.Sort(merchants)
-	return merchants, s.err
+	return merchants, true, s.err
 }
 
 func (s *tokens) Token(_ context.Context, merchant string) (offboard.Token, error) {

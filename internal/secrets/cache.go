@@ -82,7 +82,7 @@ func New(api API, cfg Config) *Cache {
 // The error is an [*Error]. While it may pass, a secret that was read within the last hour is returned instead.
 func (c *Cache) Get(ctx context.Context, id string) (Secret, error) {
 	e := c.entry(id)
-	if !c.now().Before(e.until) {
+	if !c.now().Before(e.until) || e.err != nil && withoutLimit(ctx) {
 		var err error
 		if e, err = c.read(ctx, id, false); err != nil {
 			return Secret{}, err
@@ -97,11 +97,11 @@ func (c *Cache) Get(ctx context.Context, id string) (Secret, error) {
 // Renew returns the secret after a version of it, seen, was of no use: it reads the secret again, unless the cache has another
 // version. Callers who ask at the same time share one read.
 //
-// A read that failed, or that brought the version seen again, is not repeated for Config.Hold; until then its result is
-// returned. The error is an [*Error].
+// A read that failed, or that brought the version seen again, is not repeated for Config.Hold, unless the context comes from
+// [WithoutLimit]; until then its result is returned. The error is an [*Error].
 func (c *Cache) Renew(ctx context.Context, seen Secret) (Secret, error) {
 	e := c.entry(seen.ID)
-	if e.secret.Version == seen.Version && !c.now().Before(e.held) {
+	if e.secret.Version == seen.Version && (!c.now().Before(e.held) || withoutLimit(ctx)) {
 		var err error
 		if e, err = c.read(ctx, seen.ID, true); err != nil {
 			return Secret{}, err
@@ -115,6 +115,13 @@ func (c *Cache) Renew(ctx context.Context, seen Secret) (Secret, error) {
 	}
 	return e.secret, nil
 }
+
+type limitKey struct{}
+
+// WithoutLimit returns a context for a caller who may cause reads at any time: Config.Hold does not count.
+func WithoutLimit(ctx context.Context) context.Context { return context.WithValue(ctx, limitKey{}, true) }
+
+func withoutLimit(ctx context.Context) bool { return ctx.Value(limitKey{}) != nil }
 
 func (c *Cache) entry(id string) entry {
 	c.mu.Lock()

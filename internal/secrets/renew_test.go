@@ -105,3 +105,28 @@ func TestRefusalsCannotDriveReads(t *testing.T) {
 		wantReads(t, api, 1+10)
 	})
 }
+
+// Issue: a refused token that was mended within 30 s was refused again for whoever tried by hand.
+func TestACallerWithoutLimitReadsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := &fakeAPI{version: "v1"}
+		c := secrets.New(api, secrets.Config{Rand: always})
+		v1 := get(t, c, "v1")
+		renew(t, c, v1, "v1")
+		api.set("v2", nil)
+		renew(t, c, v1, "v1")
+		if s, err := c.Renew(secrets.WithoutLimit(t.Context()), v1); err != nil || s.Version != "v2" {
+			t.Errorf("got version %s, %v", s.Version, err)
+		}
+		api.set("", denied)
+		time.Sleep(6 * time.Minute)
+		_, err := c.Get(t.Context(), id)
+		wantReason(t, err, secrets.Denied)
+		api.set("v3", nil)
+		_, err = c.Get(t.Context(), id)
+		wantReason(t, err, secrets.Denied)
+		if s, err := c.Get(secrets.WithoutLimit(t.Context()), id); err != nil || s.Version != "v3" {
+			t.Errorf("got version %s, %v", s.Version, err)
+		}
+	})
+}

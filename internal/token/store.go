@@ -43,18 +43,12 @@ func New(s Secrets, secretID string) *Store {
 
 // Merchants returns the appids of the index, sorted, also those of faulty entries; or the one merchant of a single token,
 // which is "" where the secret does not tell its appid. It errs where the secret cannot be read or has no known form.
-func (s *Store) Merchants(ctx context.Context) ([]string, error) {
+func (s *Store) Merchants(ctx context.Context) (appids []string, index bool, err error) {
 	_, f, err := s.root(s.secrets.Get(ctx, s.id))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return f.merchants(), nil
-}
-
-// Indexed reports whether the secret is an index of merchants. It errs like Merchants.
-func (s *Store) Indexed(ctx context.Context) (bool, error) {
-	_, f, err := s.root(s.secrets.Get(ctx, s.id))
-	return f.index != nil, err
+	return f.merchants(), f.index != nil, nil
 }
 
 // Token returns the token of a merchant. It errs where one of the secrets cannot be read or used, or where the merchant is
