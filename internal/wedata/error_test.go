@@ -38,7 +38,7 @@ func TestEveryErrcodeHasItsClass(t *testing.T) {
 				api.Fail(wedatatest.Fault{Errcode: code, Times: 2})
 				err := client.UnbindUser(t.Context(), token, uid)
 				e := failure(t, err)
-				_, listErr := client.QueryBindList(t.Context(), token)
+				_, listErr := client.QueryBindList(t.Context(), token, nil)
 				if got := failure(t, listErr); e.Class != class || got.Class != class {
 					t.Errorf("classes %q and %q, want %q", e.Class, got.Class, class)
 				}
@@ -113,10 +113,11 @@ func TestUnclearReplies(t *testing.T) {
 		"trailing data":       {200, "application/json", ok + "{}", "not a JSON object"},
 		"a list":              {200, "application/json", "[0]", "not a JSON object"},
 		"null":                {200, "application/json", "null", "no errcode"},
-		"no errcode":          {200, "", `{"errmsg":"ok"}`, "no errcode that is a whole number (another media type, 15 bytes)"},
+		"no errcode":          {200, "", `{"errmsg":"ok"}`, "no errcode that is a whole number, or two (another media type, 15 bytes)"},
 		"errcode null":        {200, "", `{"errcode":null}`, "no errcode"},
 		"errcode a string":    {200, "", `{"errcode":"0"}`, "no errcode"},
 		"errcode a fraction":  {200, "", `{"errcode":0.5}`, "no errcode"},
+		"two errcodes":        {200, "", `{"errcode":40001,"errcode":0}`, "no errcode that is a whole number, or two"},
 		"Errcode":             {200, "", `{"Errcode":0}`, "no errcode"},
 		"errcode 0 under 500": {500, "", ok, "HTTP 500: errcode 0 with an HTTP status"},
 		"errcode 0 under 302": {302, "", ok, "HTTP 302: errcode 0 with an HTTP status"},
@@ -197,7 +198,7 @@ func TestEveryFaultHasItsClass(t *testing.T) {
 			api, client := weChat(t, wedatatest.Options{}, wedata.Config{})
 			row.fault.Times = 2
 			api.Fail(row.fault)
-			_, listErr := client.QueryBindList(t.Context(), token)
+			_, listErr := client.QueryBindList(t.Context(), token, nil)
 			for _, err := range []error{client.UnbindUser(t.Context(), token, uid), listErr} {
 				if e := failure(t, err); e.Class != row.class || e.HTTPStatus != row.status {
 					t.Errorf("got %v with status %d, want class %q with %d", err, e.HTTPStatus, row.class, row.status)
@@ -293,7 +294,7 @@ func TestNoErrorHoldsASecret(t *testing.T) {
 	}
 	for name, client := range clients {
 		t.Run(name, func(t *testing.T) {
-			_, listErr := client.QueryBindList(t.Context(), token)
+			_, listErr := client.QueryBindList(t.Context(), token, nil)
 			for _, err := range []error{client.UnbindUser(t.Context(), token, secretUID), listErr} {
 				if err == nil {
 					t.Fatal("no error")
