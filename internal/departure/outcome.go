@@ -76,7 +76,12 @@ type Outcome struct {
 	Took time.Duration
 	// DryRun means that nothing was changed.
 	DryRun bool
+	// Kept means that the dead-letter queue has the departure.
+	Kept bool
 }
+
+// Lost reports whether the departure is neither done nor kept in a queue.
+func (o Outcome) Lost() bool { return !o.Status.Done() && !o.Kept }
 
 // Level is the level of the outcome's log line. A departure that is queued without a fault is queued by plan: INFO.
 func (o Outcome) Level() slog.Level {

@@ -23,7 +23,7 @@ type Binding struct {
 // where one of the lists cannot be read: a part would be taken for the whole. The error names each merchant.
 func (s *Service) Bindings(ctx context.Context, merchants []string) ([]Binding, error) {
 	if len(merchants) == 0 {
-		all, err := s.cfg.Tokens.Merchants(ctx)
+		all, _, err := s.cfg.Tokens.Merchants(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -34,7 +34,7 @@ func (s *Service) Bindings(ctx context.Context, merchants []string) ([]Binding, 
 	group.SetLimit(s.cfg.Concurrency)
 	for i, appid := range merchants {
 		group.Go(func() error {
-			list, err := s.merchant(appid, len(merchants)).list(ctx)
+			list, err := s.merchant(appid, len(merchants)).list(ctx, nil)
 			if err != nil {
 				errs[i] = fmt.Errorf("bind list of %s: %w", name(appid), err)
 			}

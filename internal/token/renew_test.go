@@ -124,7 +124,7 @@ func TestMerchantsOfOneIndexRefusedTogether(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				store, api := newStore(root, index(1))
-				merchants, err := store.Merchants(t.Context())
+				merchants, _, err := store.Merchants(t.Context())
 				if err != nil || len(merchants) != 300 {
 					t.Fatalf("%d merchants, %v", len(merchants), err)
 				}

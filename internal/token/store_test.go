@@ -151,7 +151,7 @@ func TestSingleToken(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			store, api := newStore(root, tc.secret)
-			merchants, err := store.Merchants(t.Context())
+			merchants, _, err := store.Merchants(t.Context())
 			if got := fmt.Sprintf("%q", merchants); err != nil || got != tc.merchants {
 				t.Errorf("Merchants = %s, %v; want %s", got, err, tc.merchants)
 			}
@@ -208,7 +208,7 @@ func TestASecretInNoKnownForm(t *testing.T) {
 				got, err := store.Token(t.Context(), "")
 				wantError(t, got, err, says)
 			}
-			merchants, err := store.Merchants(t.Context())
+			merchants, _, err := store.Merchants(t.Context())
 			wantError(t, offboard.Token{}, err, says)
 			if merchants != nil {
 				t.Errorf("Merchants = %q beside an error", merchants)
@@ -278,7 +278,7 @@ func TestIndex(t *testing.T) {
 		})
 	}
 	t.Run("merchants are all that are in it, sorted", func(t *testing.T) {
-		merchants, err := store.Merchants(t.Context())
+		merchants, _, err := store.Merchants(t.Context())
 		want := "[WX000000000000000A " + wxA + " " + wxB + " " + wxC + " wx00000000000000d1 wx00000000000000d2 wx00000000000000d3 " +
 			"wx00000000000000d4 wx00000000000000d5 wx00000000000000d6 wx00000000000000d7 wx00000000000000d8 wx00000000000000d9 wx00000000000000da]"
 		if got := fmt.Sprint(merchants); err != nil || got != want {
@@ -306,7 +306,7 @@ func TestSecretThatCannotBeRead(t *testing.T) {
 	wantError(t, got, err, "secrets: read wedata/token: access denied")
 	got, err = store.Renew(t.Context(), "", offboard.Token{Value: "tok-1"})
 	wantError(t, got, err, "secrets: read wedata/token: access denied")
-	_, err = store.Merchants(t.Context())
+	_, _, err = store.Merchants(t.Context())
 	wantError(t, offboard.Token{}, err, "secrets: read wedata/token: access denied")
 	api.wantReads(t, root)
 }
