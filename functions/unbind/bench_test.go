@@ -13,7 +13,7 @@ func BenchmarkSNS(b *testing.B) {
 	event := []byte(bareSNS(b))
 	start := func(b *testing.B) *lambdatest.Function {
 		b.Helper()
-		function, err := lambdatest.Start(lambdatest.Config{Path: bootstrap, Env: newWorld(b, wedatatest.Options{}).env})
+		function, err := lambdatest.Start(lambdatest.Config{Path: bootstrap, Env: newFixture(b, wedatatest.Options{}).env})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -45,11 +45,7 @@ func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, 
 		Sources: source.New(source.Config{
 			// Senders that are refused can make the function read their secret again: once a minute at most.
 			Secrets:  secrets.New(reader, secrets.Config{Hold: time.Minute}),
-			SecretID: cfg.sourcesSecretID, Decoder: decoder,
-			Indexed: func(ctx context.Context) (bool, error) {
-				_, index, err := tokens.Merchants(ctx)
-				return index, err
-			},
+			SecretID: cfg.sourcesSecretID, Decoder: decoder, Merchants: tokens.Merchants,
 		}),
 		Decoder: decoder,
 		Log:     log,

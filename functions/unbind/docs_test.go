@@ -74,7 +74,7 @@ func TestREADMEEventsAreCarriedOut(t *testing.T) {
 	shown := section(t, "What comes out")
 	for _, event := range examples(t, section(t, "What comes in")) {
 		t.Run(event, func(t *testing.T) {
-			w := newWorld(t, wedatatest.Options{})
+			w := newFixture(t, wedatatest.Options{})
 			w.putToken()
 			reply := invoke(t, w.start(t), event)
 			if reply.Err() != nil {
@@ -91,7 +91,7 @@ func TestREADMESecretsAreRead(t *testing.T) {
 	forms := examples(t, section(t, "The secret"))
 	for _, form := range forms {
 		t.Run(form, func(t *testing.T) {
-			w := newWorld(t, wedatatest.Options{})
+			w := newFixture(t, wedatatest.Options{})
 			other := w.wechat.Rotate("wxfedcba9876543210")
 			w.aws.Secrets.Put("wedata/wxfedcba9876543210", other)
 			w.aws.Secrets.Put(secretID, strings.ReplaceAll(form, "…", w.wechat.Rotate(shop)))

@@ -45,9 +45,9 @@ func vendorSample(t *testing.T, name string) []byte {
 }
 
 // newHR is a world whose HR systems may send, with everybody bound whom their samples name.
-func newHR(t *testing.T) *world {
+func newHR(t *testing.T) *fixture {
 	t.Helper()
-	w := newWorld(t, wedatatest.Options{})
+	w := newFixture(t, wedatatest.Options{})
 	w.aws.Secrets.Put("wedata/sources", hrSystems)
 	w.env["UNBIND_SOURCES_SECRET_ID"] = "wedata/sources"
 	return w

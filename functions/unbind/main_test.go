@@ -42,17 +42,17 @@ func TestMain(m *testing.M) {
 	}())
 }
 
-// world is what is around the function.
-type world struct {
+// fixture is the stand-ins around the function, and its environment.
+type fixture struct {
 	wechat      *wedatatest.Server
 	aws         *lambdatest.AWS
 	queue, dead *lambdatest.Queue
 	env         map[string]string
 }
 
-func newWorld(t testing.TB, options wedatatest.Options) *world {
+func newFixture(t testing.TB, options wedatatest.Options) *fixture {
 	t.Helper()
-	w := &world{wechat: wedatatest.New(options), aws: lambdatest.NewAWS()}
+	w := &fixture{wechat: wedatatest.New(options), aws: lambdatest.NewAWS()}
 	wechat, err := lambdatest.Serve("127.0.0.1:0", w.wechat)
 	if err != nil {
 		t.Fatal(err)
@@ -78,12 +78,12 @@ func newWorld(t testing.TB, options wedatatest.Options) *world {
 }
 
 // putToken writes the secret in the form that tells its merchant.
-func (w *world) putToken() {
+func (w *fixture) putToken() {
 	w.aws.Secrets.Put(secretID, `{"authorizer_appid":"`+shop+`","authorizer_access_token":"`+w.wechat.Rotate(shop)+`"}`)
 }
 
 // putSources writes the sources of make run, whose keys the events in events/ are signed with.
-func (w *world) putSources(t *testing.T) {
+func (w *fixture) putSources(t *testing.T) {
 	t.Helper()
 	sources, err := os.ReadFile("../../internal/lambdatest/desk/sources.json")
 	if err != nil {
@@ -94,7 +94,7 @@ func (w *world) putSources(t *testing.T) {
 }
 
 // start starts the function with the environment as it is now.
-func (w *world) start(t *testing.T) *lambdatest.Function {
+func (w *fixture) start(t *testing.T) *lambdatest.Function {
 	t.Helper()
 	function, err := lambdatest.Start(lambdatest.Config{Path: bootstrap, Env: w.env})
 	if err != nil {
@@ -105,7 +105,7 @@ func (w *world) start(t *testing.T) *lambdatest.Function {
 }
 
 // calls returns WeChat's calls so far, one line each.
-func (w *world) calls() string {
+func (w *fixture) calls() string {
 	var b strings.Builder
 	for _, c := range w.wechat.Calls() {
 		fmt.Fprintf(&b, "%s %s?%s %s → %d\n", c.Method, c.Path, c.Query, c.Body, c.Errcode)
@@ -141,7 +141,7 @@ const (
 )
 
 func TestAnSNSEventUnbindsOnceAndLooksOnce(t *testing.T) {
-	w := newWorld(t, wedatatest.Options{})
+	w := newFixture(t, wedatatest.Options{})
 	function := w.start(t)
 	reply := invoke(t, function, bareSNS(t))
 	if reply.Err() != nil || !strings.Contains(string(reply.Payload), `"status":"unbound"`) {
@@ -162,7 +162,7 @@ func TestAnSNSEventUnbindsOnceAndLooksOnce(t *testing.T) {
 }
 
 func TestWithoutVerificationNothingIsLookedAt(t *testing.T) {
-	w := newWorld(t, wedatatest.Options{})
+	w := newFixture(t, wedatatest.Options{})
 	w.env["WEDATA_VERIFY"] = "false"
 	reply := invoke(t, w.start(t), bareSNS(t))
 	if got := w.calls(); got != unbindOK || !strings.Contains(string(reply.Payload), `"status":"unbound"`) {
@@ -171,7 +171,7 @@ func TestWithoutVerificationNothingIsLookedAt(t *testing.T) {
 }
 
 func TestARotatedTokenCostsOneReadAndOneRetry(t *testing.T) {
-	w := newWorld(t, wedatatest.Options{})
+	w := newFixture(t, wedatatest.Options{})
 	function := w.start(t)
 	for range 2 { // a second rotation at once is followed as well
 		invoke(t, function, `{"dry_run":true,"uid":"E1001"}`)
@@ -191,16 +191,16 @@ func TestARotatedTokenCostsOneReadAndOneRetry(t *testing.T) {
 	}
 }
 
-func TestAWeChatThatKnowsNothingButUnbindIsBelieved(t *testing.T) {
-	w := newWorld(t, wedatatest.Options{UnbindOnly: true})
+func TestAWeChatWithoutTheListIsBelieved(t *testing.T) {
+	w := newFixture(t, wedatatest.Options{UnbindOnly: true})
 	reply := invoke(t, w.start(t), bareSNS(t))
-	if !strings.Contains(string(reply.Payload), `"status":"unbound","attempts":1,"detail":"not verified`) {
+	if !strings.Contains(string(reply.Payload), `"status":"unbound","attempts":1,"class":"unverified","detail":"not verified`) {
 		t.Errorf("got %s, %v", reply.Payload, reply.Err())
 	}
 }
 
 func TestABusyWeChatCostsNothingButTime(t *testing.T) {
-	w := newWorld(t, wedatatest.Options{})
+	w := newFixture(t, wedatatest.Options{})
 	function := w.start(t)
 	w.wechat.Fail(wedatatest.Fault{Times: 20, Errcode: -1})
 	reply := invoke(t, function, bareSNS(t))
@@ -222,7 +222,7 @@ func TestABusyWeChatCostsNothingButTime(t *testing.T) {
 }
 
 func TestAnErrorIsAnUnbindErrorWithWhatWasNotDone(t *testing.T) {
-	w := newWorld(t, wedatatest.Options{})
+	w := newFixture(t, wedatatest.Options{})
 	w.wechat.Grant(shop, false)
 	w.aws.SQS.Fail(lambdatest.Fault{Times: -1, Drop: true})
 	function := w.start(t)
@@ -240,7 +240,7 @@ func TestAnErrorIsAnUnbindErrorWithWhatWasNotDone(t *testing.T) {
 }
 
 func TestEveryOutcomeIsALineOfJSON(t *testing.T) {
-	w := newWorld(t, wedatatest.Options{})
+	w := newFixture(t, wedatatest.Options{})
 	function := w.start(t)
 	reply := invoke(t, function, bareSNS(t))
 	for line := range strings.Lines(function.Log()) {
@@ -256,7 +256,7 @@ func TestEveryOutcomeIsALineOfJSON(t *testing.T) {
 }
 
 func TestTheFunctionDoesNotStartWithAFaultyEnvironment(t *testing.T) {
-	w := newWorld(t, wedatatest.Options{})
+	w := newFixture(t, wedatatest.Options{})
 	delete(w.env, "WEDATA_SECRET_ID")
 	w.env["WEDATA_VERIFY"] = "perhaps"
 	_, err := w.start(t).Invoke(t.Context(), []byte(bareSNS(t)))
@@ -276,7 +276,7 @@ func TestEverySampleIsKnown(t *testing.T) {
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			w := newWorld(t, wedatatest.Options{})
+			w := newFixture(t, wedatatest.Options{})
 			w.putToken()
 			w.putSources(t)
 			function := w.start(t)

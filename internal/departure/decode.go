@@ -3,6 +3,8 @@ package departure
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,75 +24,94 @@ type Decoder struct {
 // data alone. The envelope is what the transport knows of the payload: id, source, time and, of a bare one, the type. What
 // the payload says of these counts before the envelope.
 //
-// An event of another type is no error: it comes back as Ignored. An error names the member and what is wrong with it, and
-// never quotes a value. The event beside an error has the Meta that could be read.
-func (d Decoder) Decode(payload []byte, envelope Meta) (Event, error) {
+// It returns the event of the people who can be carried out, and a Failed event for each uid that cannot. A payload that
+// cannot be read is one Failed event; its Detail names the member and what is wrong with it, and never quotes a value. An
+// event of another type is one Ignored event.
+func (d Decoder) Decode(payload []byte, envelope Meta) []Event {
 	members, err := strictjson.ParseObject(payload)
 	if err != nil {
-		return Event{Meta: envelope}, err
+		if _, isText := strictjson.Text(payload); isText {
+			err = errors.New("a string where a JSON object is expected: send the object itself, without quotes around it")
+		}
+		return []Event{Refuse(envelope, fmt.Errorf("%w; %s", err, hint))}
 	}
 	return d.DecodeObject(members, envelope)
 }
 
 // DecodeObject is Decode for a payload whose members are read already.
-func (d Decoder) DecodeObject(members strictjson.Object, envelope Meta) (Event, error) {
+func (d Decoder) DecodeObject(members strictjson.Object, envelope Meta) []Event {
 	if members.Has("type", "data") {
 		return d.canonical(members, envelope)
 	}
 	if envelope.Type == "" {
 		envelope.Type = TypeLeft
 	}
-	return d.event(members, envelope, true)
+	if envelope.Type = withoutPrefix(envelope.Type); envelope.ignored() {
+		return []Event{ignored(envelope)}
+	}
+	if members.Has("type") || members.Has("specversion") {
+		return []Event{Refuse(envelope, errors.New(`a canonical event needs type and data, such as `+
+			`{"type":"employee.left","data":{"uid":"E1001"}}`))}
+	}
+	return d.events(members, envelope, true)
 }
 
-func (d Decoder) canonical(members strictjson.Object, envelope Meta) (Event, error) {
+func (d Decoder) canonical(members strictjson.Object, envelope Meta) []Event {
 	meta, err := readMeta(members, envelope)
-	switch {
-	case meta.Type == "":
-		return Event{Meta: meta}, fmt.Errorf("type: %s where a string is expected", strictjson.Kind(members["type"]))
-	case meta.ignored():
-		return ignored(meta), nil // even if other members are wrong
-	case err != nil:
-		return Event{Meta: meta}, err
+	if err == nil {
+		err = misplaced(members, "")
 	}
-	// Who writes one of these wants nobody unbound.
-	for _, name := range []string{"dry_run", "action"} {
-		if members.Has(name) {
-			return Event{Meta: meta}, fmt.Errorf(`%s goes with the bare form of a direct invocation only, such as {"dry_run":true,"uid":"E1001"}`, name)
-		}
+	if meta.Type != "" && meta.ignored() {
+		return []Event{ignored(meta)} // even if other members are wrong
+	}
+	if err != nil {
+		return []Event{Refuse(meta, err)}
 	}
 	data, err := strictjson.ParseObject(members["data"])
 	if err != nil {
-		return Event{Meta: meta}, fmt.Errorf("data: %w", err)
+		return []Event{Refuse(meta, fmt.Errorf("data: %w", err))}
 	}
-	return d.event(data, meta, false)
+	return d.events(data, meta, false)
 }
 
-// event reads the data. In the bare form (strict) an unknown member is an error: an event of another kind that happens to
+// events reads the data. In the bare form (strict) an unknown member is an error: an event of another kind that happens to
 // have a uid must not unbind anybody.
-func (d Decoder) event(data strictjson.Object, meta Meta, strict bool) (Event, error) {
-	if meta.Type = withoutPrefix(meta.Type); meta.ignored() {
-		return ignored(meta), nil
-	}
-	event := Event{Meta: meta}
+func (d Decoder) events(data strictjson.Object, meta Meta, strict bool) []Event {
+	err := misplaced(data, "data: ", "uid", "merchant", "effective_at")
 	if strict {
-		if err := data.Only("uid", "merchant", "effective_at"); err != nil {
-			return event, fmt.Errorf("%w; %s", err, hint)
+		if err = data.Only("uid", "merchant", "effective_at"); err != nil {
+			err = fmt.Errorf("%w; %s", err, hint)
 		}
 	}
-	uids, err := data.Strings("uid")
+	event := Event{Meta: meta}
+	if err == nil {
+		event.Merchants, err = data.Strings("merchant")
+	}
+	if err == nil {
+		event.EffectiveAt, err = d.readEffective(data)
+	}
+	if err == nil && !data.Has("uid") {
+		err = fmt.Errorf("uid: missing; %s", hint)
+	}
 	if err != nil {
-		return event, err
+		return []Event{Refuse(meta, err)}
 	}
-	merchants, err := data.Strings("merchant")
-	if err != nil {
-		return event, err
+	return event.of(data["uid"])
+}
+
+// misplaced returns an error for a member that looks as if it limited the departure, but stands in the wrong place or is
+// spelled wrong: ignored, it would unbind somebody too early or at too many merchants.
+func misplaced(object strictjson.Object, where string, allowed ...string) error {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		plain := strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name))
+		for _, start := range []string{"uid", "merchant", "effective", "dryrun", "action"} {
+			if strings.HasPrefix(plain, start) && !slices.Contains(allowed, name) {
+				return fmt.Errorf("%s%s is not expected here: uid, merchant and effective_at stand in data, and dry_run and "+
+					"action go with the bare form of a direct invocation only", where, strictjson.Member(name))
+			}
+		}
 	}
-	event.UIDs, event.Merchants = Unique(uids), Unique(merchants)
-	if event.EffectiveAt, err = d.readEffective(data); err != nil {
-		return event, err
-	}
-	return event, event.Check()
+	return nil
 }
 
 func (m Meta) ignored() bool { return m.Type != TypeLeft && m.Type != TypeCancelled }
@@ -113,10 +134,12 @@ func readMeta(members strictjson.Object, envelope Meta) (Meta, error) {
 			return meta, err
 		}
 		if s != "" {
-			*member.to = clip(s, maxUIDBytes)
+			*member.to = clip(withoutPrefix(s), maxUIDBytes)
 		}
 	}
-	meta.Type = withoutPrefix(meta.Type)
+	if meta.Type == "" {
+		return meta, errors.New("type: empty or null; it must be " + TypeLeft)
+	}
 	for _, name := range []string{"timestamp", "time"} {
 		s, err := members.String(name)
 		if err != nil {

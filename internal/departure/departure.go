@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"wedata-unbind/internal/strictjson"
@@ -19,7 +20,7 @@ const (
 	TypeCancelled = "employee.left.cancelled"
 )
 
-// MaxPairs is how many pairs of uid and merchant one event may name.
+// MaxPairs is how many pairs of uid and merchant one invocation carries out.
 const MaxPairs = 5000
 
 // Meta is what is known of an event beside the people in it.
@@ -48,12 +49,16 @@ type Event struct {
 	Status Status
 	Class  string
 	Detail string
+	// About are the people whom a refused event names, as far as they could be read.
+	About []string
 }
 
 // The classes of faults that are found before anything is sent to WeChat.
 const (
 	// ClassBadEvent is an event that cannot be read.
 	ClassBadEvent = "bad_event"
+	// ClassTooMany is more than MaxPairs.
+	ClassTooMany = "too_many"
 	// ClassUnmapped is a person who is not in the source's table of people.
 	ClassUnmapped = "unmapped"
 )
@@ -79,6 +84,46 @@ func IsTemporary(err error) bool {
 	return errors.As(err, &passing) && passing.Temporary()
 }
 
+// Merge returns the events with all refused ones that name nobody as one. They come from one payload, which can be kept
+// once, and needs one line in the log.
+func Merge(events []Event) []Event {
+	const shown = 5
+	var merged, refused []Event
+	for _, e := range events {
+		if e.Status == Failed && len(e.UIDs) == 0 {
+			refused = append(refused, e)
+		} else {
+			merged = append(merged, e)
+		}
+	}
+	if len(refused) == 0 {
+		return merged
+	}
+	one := refused[0]
+	if len(refused) > 1 {
+		reasons := make([]string, min(len(refused), shown))
+		for i := range reasons {
+			reasons[i] = refused[i].Detail
+		}
+		one.Detail = fmt.Sprintf("%d departures cannot be read: %s", len(refused), strings.Join(reasons, "; "))
+		if len(refused) > shown {
+			one.Detail += " …"
+		}
+		one.About = nil
+		for _, e := range refused {
+			one.About = append(one.About, e.About...)
+		}
+	}
+	return append(merged, one)
+}
+
+// TooMany returns the event in the place of events that stand for more than MaxPairs.
+func TooMany(meta Meta, pairs int) Event {
+	event := Refuse(meta, fmt.Errorf("%d pairs of uid and merchant, at most %d are carried out at once: send it in parts", pairs, MaxPairs))
+	event.Class = ClassTooMany
+	return event
+}
+
 // Ignore returns the event of a payload that asks for nothing.
 func Ignore(meta Meta, reason string) Event {
 	return Event{Meta: meta, Status: Ignored, Detail: reason}
@@ -102,34 +147,97 @@ type Departure struct {
 	EffectiveAt time.Time
 }
 
-// Check returns an error that names the first thing in the event that cannot be carried out: nobody at all, a uid that
-// cannot be one, a merchant that is no appid, or more than MaxPairs pairs.
-func (e Event) Check() error {
-	if len(e.UIDs) == 0 {
-		return fmt.Errorf("uid: missing; %s", hint)
-	}
-	for _, uid := range e.UIDs {
-		if err := checkUID(uid); err != nil {
-			return fmt.Errorf("uid: %w", err)
-		}
+// Checked returns the event with those of its uids that can be carried out, and a Failed event for each that cannot: one
+// wrong uid does not hold up the others. An event with nobody, or with a merchant that is no appid, fails whole. Where an id
+// or a source contains a uid, it is masked there, since both are logged.
+func (e Event) Checked() []Event {
+	if e.Status != "" {
+		return []Event{e}
 	}
 	for _, merchant := range e.Merchants {
 		if !IsAppID(merchant) {
-			return errors.New("merchant: not an authorizer appid such as wx0123456789abcdef")
+			return []Event{Refuse(e.Meta, errors.New("merchant: not an authorizer appid such as wx0123456789abcdef"))}
 		}
 	}
-	return checkPairs(len(e.UIDs), max(1, len(e.Merchants)))
+	if len(e.UIDs) == 0 {
+		return []Event{Refuse(e.Meta, fmt.Errorf("uid: missing; %s", hint))}
+	}
+	for _, uid := range e.UIDs {
+		e.ID, e.Source = maskIn(e.ID, uid), maskIn(e.Source, uid)
+	}
+	e.Merchants = Unique(e.Merchants)
+	all := Unique(e.UIDs)
+	e.UIDs = nil
+	var failed []Event
+	for _, uid := range all {
+		if err := checkUID(uid); err != nil {
+			wrong := Refuse(e.Meta, fmt.Errorf("uid: %w", err))
+			wrong.UIDs = []string{uid}
+			failed = append(failed, wrong)
+			continue
+		}
+		e.UIDs = append(e.UIDs, uid)
+	}
+	if len(e.UIDs) == 0 {
+		return failed
+	}
+	return append([]Event{e}, failed...)
+}
+
+// of returns the event for the people in a member uid, a string or a list of strings, as Checked does.
+func (e Event) of(uid strictjson.Value) []Event {
+	items := []strictjson.Value{uid}
+	isList := uid.Kind() == '['
+	if isList {
+		items = nil
+		if err := strictjson.Unmarshal(uid, &items); err != nil {
+			return []Event{Refuse(e.Meta, fmt.Errorf("uid: %w", err))}
+		}
+		if len(items) == 0 {
+			return []Event{Refuse(e.Meta, errors.New("uid: an empty list"))}
+		}
+	}
+	var failed []Event
+	for i, item := range items {
+		text, ok := strictjson.Text(item)
+		switch {
+		case ok:
+			e.UIDs = append(e.UIDs, text)
+		case isList:
+			failed = append(failed, Refuse(e.Meta, fmt.Errorf("uid: item %d is %s where a string is expected: write it in quotes",
+				i+1, strictjson.Kind(item))))
+		default:
+			failed = append(failed, Refuse(e.Meta, fmt.Errorf("uid: %s where a string is expected (or a list of strings): "+
+				"write it in quotes", strictjson.Kind(item))))
+		}
+	}
+	if len(e.UIDs) == 0 {
+		return failed
+	}
+	return append(e.Checked(), failed...)
+}
+
+// Pairs returns how many pairs of uid and merchant the events stand for. All is how many merchants there are.
+func Pairs(events []Event, all int) int {
+	pairs := 0
+	for _, e := range events {
+		merchants := len(e.Merchants)
+		if merchants == 0 {
+			merchants = max(1, all)
+		}
+		if e.Status == "" {
+			pairs += len(e.UIDs) * merchants
+		}
+	}
+	return pairs
 }
 
 // Departures returns the pairs of the event, in the order of its people and, for each of them, of the merchants. An event
-// that names no merchant is for all. It errs where that makes more than MaxPairs.
-func (e Event) Departures(all []string) ([]Departure, error) {
+// that names no merchant is for all.
+func (e Event) Departures(all []string) []Departure {
 	merchants := e.Merchants
 	if len(merchants) == 0 {
 		merchants = all
-	}
-	if err := checkPairs(len(e.UIDs), len(merchants)); err != nil {
-		return nil, err
 	}
 	pairs := make([]Departure, 0, len(e.UIDs)*len(merchants))
 	for _, uid := range e.UIDs {
@@ -137,7 +245,7 @@ func (e Event) Departures(all []string) ([]Departure, error) {
 			pairs = append(pairs, Departure{Meta: e.Meta, UID: uid, Merchant: merchant, EffectiveAt: e.EffectiveAt})
 		}
 	}
-	return pairs, nil
+	return pairs
 }
 
 // Event returns the departure as an event of its own, whose JSON can wait in a queue.
@@ -177,13 +285,6 @@ func oneOrMany(list []string) any {
 		return list[0]
 	}
 	return list
-}
-
-func checkPairs(uids, merchants int) error {
-	if pairs := uids * merchants; pairs > MaxPairs {
-		return fmt.Errorf("%d pairs of uid and merchant, at most %d an event: send it in parts", pairs, MaxPairs)
-	}
-	return nil
 }
 
 // Unique returns the list without repetitions, in the order of the first occurrences.

@@ -37,13 +37,13 @@ type StatusRow struct {
 func Statuses() []StatusRow {
 	const info, warn, fault = slog.LevelInfo, slog.LevelWarn, slog.LevelError
 	return []StatusRow{
-		{Unbound, "WeChat unbound the uid, and its bind list shows that (`detail` says so if the list could not be read)", info, true},
+		{Unbound, "WeChat unbound the uid, and its bind list shows that (or the `class` is `unverified`: it has no list to read)", info, true},
 		{Unknown, "not in the merchant's bind list: never bound, or bound under another identifier", info, true},
 		{Queued, "not done yet; in the queue, tried again after 1, 2, 4 … 60 minutes", warn, true},
 		{WouldUnbind, "a dry run, and the uid is bound", info, true},
 		{Ignored, "not a departure; `detail` says why", info, true},
 		{Retry, "may work later, and could not be queued", warn, false},
-		{Failed, "somebody must act; `detail` says what to do", fault, false},
+		{Failed, "somebody must act; `detail` says what to do, and whether the dead-letter queue has it", fault, false},
 	}
 }
 
@@ -76,7 +76,12 @@ type Outcome struct {
 	Took time.Duration
 	// DryRun means that nothing was changed.
 	DryRun bool
+	// Kept means that the dead-letter queue has the departure.
+	Kept bool
 }
+
+// Lost reports whether the departure is neither done nor kept in a queue.
+func (o Outcome) Lost() bool { return !o.Status.Done() && !o.Kept }
 
 // Level is the level of the outcome's log line. A departure that is queued without a fault is queued by plan: INFO.
 func (o Outcome) Level() slog.Level {

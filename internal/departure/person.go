@@ -29,6 +29,15 @@ func checkUID(uid string) error {
 	return nil
 }
 
+// maskIn masks a uid inside a text that is logged. A uid of 3 bytes or less is masked only where it is the whole text: it
+// would be found by chance in many ids.
+func maskIn(text, uid string) string {
+	if len(uid) > 3 || text == uid {
+		return strings.ReplaceAll(text, uid, Mask(uid))
+	}
+	return text
+}
+
 // Mask returns a uid as logs and errors may show it: its first and last character, or no character of a uid under 5.
 func Mask(uid string) string {
 	const hidden = "***"

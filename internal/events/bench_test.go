@@ -88,11 +88,7 @@ func newBench(t *testing.T, o options) *bench {
 	if o.noQueue {
 		waiting = queue.New(nil, "", "")
 	}
-	indexed := func(ctx context.Context) (bool, error) {
-		_, index, err := tokens.Merchants(ctx)
-		return index, err
-	}
-	sources := source.Config{Secrets: cache, Indexed: indexed, Decoder: departure.Decoder{Zone: time.FixedZone("UTC+08:00", 8*60*60)}}
+	sources := source.Config{Secrets: cache, Merchants: tokens.Merchants, Decoder: departure.Decoder{Zone: time.FixedZone("UTC+08:00", 8*60*60)}}
 	if o.sources != "" {
 		sources.SecretID = sourcesID
 		b.secrets.Put(sourcesID, o.sources)

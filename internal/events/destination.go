@@ -13,23 +13,30 @@ import (
 // failed for good (Lambda Developer Guide, "Capturing records of asynchronous invocations").
 func isDestination(e event) bool { return e.context.Has("condition") && e.Has("requestPayload") }
 
-// readDestination reads the event inside a destination record.
-func (h *Handler) readDestination(ctx context.Context, e event, meta departure.Meta) ([]departure.Event, error) {
+// readDestination reads the event inside a destination record. Only a direct invocation may be an action or a dry run:
+// nobody waits for its reply any more.
+func (h *Handler) readDestination(ctx context.Context, e event, meta departure.Meta) []departure.Event {
 	if id, ok := strictjson.Text(e.context["requestId"]); ok && id != "" {
 		meta.ID = id
 	}
+	refuse := func(err error) []departure.Event {
+		return []departure.Event{departure.Refuse(meta, fmt.Errorf("destination record: %w", err))}
+	}
 	inner, err := readEvent(e.Object["requestPayload"])
 	if err != nil {
-		return nil, fmt.Errorf("destination record: %w", err)
+		return refuse(err)
 	}
-	t, err := triggerOf(inner)
-	switch {
-	case err != nil:
-		return nil, err
-	case isDestination(inner):
-		return nil, errors.New("destination record: it wraps another one")
-	case t.name == triggerDirect && (inner.Has("action") || inner.Has("dry_run")):
-		return []departure.Event{departure.Ignore(meta, "an action or a dry run never waits in the queue: send it again")}, nil
+	if isDestination(inner) {
+		return refuse(errors.New("it wraps another one"))
+	}
+	if t, err := triggerOf(inner); err == nil && t.name == triggerDirect && !inner.Has("type") {
+		dryRun, err := takeDryRun(&inner.Object)
+		switch {
+		case err != nil:
+			return refuse(err)
+		case dryRun, inner.Has("action"):
+			return []departure.Event{departure.Ignore(meta, "an action or a dry run never waits in the queue: send it again")}
+		}
 	}
 	return h.readQueued(ctx, inner, meta)
 }

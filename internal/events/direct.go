@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/secrets"
 	"wedata-unbind/internal/strictjson"
 )
 
@@ -15,14 +16,16 @@ const triggerDirect = "direct"
 func isDirect(e event) bool { return !e.Has("Records") && !e.Has("requestContext") }
 
 // readPayload reads a payload without an envelope.
-func (h *Handler) readPayload(_ context.Context, e event, meta departure.Meta) ([]departure.Event, error) {
-	event, err := h.cfg.Decoder.DecodeObject(e.Object, meta)
-	return []departure.Event{event}, err
+func (h *Handler) readPayload(_ context.Context, e event, meta departure.Meta) []departure.Event {
+	return h.cfg.Decoder.DecodeObject(e.Object, meta)
 }
 
 // direct is an invocation by a person or a service that waits for the reply. What may work later is queued; a departure for
 // which somebody must act ends in an error. Only here an action or a dry run can be asked for.
+//
+// Who may invoke the function may also have just mended the secret: it is read past the limit.
 func (h *Handler) direct(ctx context.Context, e event) ([]byte, error) {
+	ctx = secrets.WithoutLimit(ctx)
 	run, payload := h.cfg.Offboard.Run, e.Object
 	if !e.Has("type") {
 		if e.Has("action") {
@@ -36,11 +39,8 @@ func (h *Handler) direct(ctx context.Context, e event) ([]byte, error) {
 			run = h.cfg.Offboard.DryRun
 		}
 	}
-	event, err := h.cfg.Decoder.DecodeObject(payload, h.envelope(ctx))
-	if err != nil {
-		return h.unreadable(ctx, triggerDirect, err)
-	}
-	outcomes := h.work(ctx, run, event)
+	events := h.bounded(ctx, departure.Merge(h.cfg.Decoder.DecodeObject(payload, h.envelope(ctx))))
+	outcomes := flat(h.run(ctx, run, events))
 	h.enqueue(ctx, outcomes, func(o *departure.Outcome) bool { return o.Status == departure.Retry && !o.DryRun })
 	return h.finish(ctx, triggerDirect, outcomes)
 }

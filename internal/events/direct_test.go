@@ -112,7 +112,7 @@ func TestDirectRefusesWhatItCannotRead(t *testing.T) {
 		{"an action that is a person", `{"action":{"uid":"person-1001"}}`, `action: not one of list`},
 		{"a dry run in words", `{"dry_run":"yes","uid":"E1001"}`, "dry_run: a string where true or false is expected"},
 		{"a dry run that is null", `{"dry_run":null,"uid":"E1001"}`, "dry_run: null where true or false is expected"},
-		{"a dry run of the canonical event", `{"dry_run":true,"type":"employee.left","data":{"uid":"E1001"}}`, "dry_run goes with the bare form of a direct invocation only"},
+		{"a dry run of the canonical event", `{"dry_run":true,"type":"employee.left","data":{"uid":"E1001"}}`, `member "dry_run" is not expected here`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			b := newBench(t, options{})

@@ -15,24 +15,31 @@ func isEventBridge(e event) bool {
 
 // eventBridge is an event from an EventBridge bus. EventBridge does not wait for a reply, as SNS does not.
 func (h *Handler) eventBridge(ctx context.Context, e event) ([]byte, error) {
-	events, err := h.readEventBridge(ctx, e, departure.Meta{})
-	if err != nil {
-		events = []departure.Event{departure.Refuse(h.envelope(ctx), err)}
-	}
-	return h.carryOut(ctx, triggerEventBridge, events)
+	return h.carryOut(ctx, triggerEventBridge, e, h.readEventBridge(ctx, e, h.envelope(ctx)))
 }
 
-// readEventBridge reads the detail. A bare one takes its type from the detail-type, which is mostly written in words:
-// "Employee Left" is employee.left.
-func (h *Handler) readEventBridge(ctx context.Context, e event, _ departure.Meta) ([]departure.Event, error) {
+// readEventBridge reads the detail. A bare one takes its type from the detail-type.
+func (h *Handler) readEventBridge(ctx context.Context, e event, meta departure.Meta) []departure.Event {
 	var envelope departure.Meta
 	for name, to := range map[string]any{
 		"detail-type": &envelope.Type, "id": &envelope.ID, "source": &envelope.Source, "time": &envelope.Time,
 	} {
 		if err := e.Decode(name, to); err != nil {
-			return nil, err
+			return []departure.Event{departure.Refuse(meta, err)}
 		}
 	}
-	envelope.Type = strings.ToLower(strings.ReplaceAll(envelope.Type, " ", "."))
-	return h.read(ctx, "eventbridge detail", e.Object["detail"], envelope), nil
+	envelope.Type = typeOf(envelope.Type)
+	return h.read(ctx, "eventbridge detail", e.Object["detail"], envelope)
+}
+
+// typeOf returns the type that a detail-type in words stands for. Only the exact words do: Cancelled Employee Left is another
+// type.
+func typeOf(detailType string) string {
+	switch {
+	case strings.EqualFold(detailType, "Employee Left"):
+		return departure.TypeLeft
+	case strings.EqualFold(detailType, "Employee Left Cancelled"):
+		return departure.TypeCancelled
+	}
+	return detailType
 }

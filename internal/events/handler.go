@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -70,15 +71,13 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return t.reply(h, ctx, e)
 }
 
-// carryOut is for the triggers that wait for no reply. What is not done goes to the queue, and only what the queue does not
-// take ends the invocation in an error.
-func (h *Handler) carryOut(ctx context.Context, trigger string, events []departure.Event) ([]byte, error) {
-	outcomes := h.work(ctx, h.cfg.Offboard.Run, events...)
-	h.enqueue(ctx, outcomes, notDone)
+// carryOut is for the triggers that wait for no reply. What is not done is kept, and only what no queue takes ends the
+// invocation in an error.
+func (h *Handler) carryOut(ctx context.Context, trigger string, e event, events []departure.Event) ([]byte, error) {
+	outcomes := flat(h.run(ctx, h.cfg.Offboard.Run, h.bounded(ctx, events)))
+	h.keep(ctx, trigger, outcomes, e.payload)
 	return h.finish(ctx, trigger, outcomes)
 }
-
-func notDone(o *departure.Outcome) bool { return !o.Status.Done() }
 
 // read reads a payload that came in an envelope from a named source. One that cannot be read is a failed event.
 func (h *Handler) read(ctx context.Context, what string, payload []byte, envelope departure.Meta) []departure.Event {
@@ -91,7 +90,26 @@ func (h *Handler) read(ctx context.Context, what string, payload []byte, envelop
 			events[i].Detail = what + ": " + events[i].Detail
 		}
 	}
+	return departure.Merge(events)
+}
+
+// bounded returns the events, or one refused event where they stand for too many pairs. It counts before anything is built.
+func (h *Handler) bounded(ctx context.Context, events []departure.Event) []departure.Event {
+	if pairs := h.pairs(ctx, events); pairs > departure.MaxPairs {
+		return []departure.Event{departure.TooMany(events[0].Meta, pairs)}
+	}
 	return events
+}
+
+// pairs returns how many pairs of uid and merchant the events stand for. It asks for the merchants only where it must.
+func (h *Handler) pairs(ctx context.Context, events []departure.Event) int {
+	merchants := 1
+	if slices.ContainsFunc(events, func(e departure.Event) bool { return e.Status == "" && len(e.Merchants) == 0 }) {
+		if appids, _, err := h.cfg.Offboard.Merchants(ctx); err == nil {
+			merchants = len(appids)
+		}
+	}
+	return departure.Pairs(events, merchants)
 }
 
 // work is what Offboard does with events.
@@ -104,17 +122,12 @@ func (h *Handler) run(ctx context.Context, do work, events []departure.Event) []
 	return do(ctx, events...)
 }
 
-// work is run with the outcomes of all events in one list.
-func (h *Handler) work(ctx context.Context, do work, events ...departure.Event) []*departure.Outcome {
-	return flat(h.run(ctx, do, events))
-}
-
 // finish logs the outcomes and returns the reply, or the error that names those not done.
 func (h *Handler) finish(ctx context.Context, trigger string, outcomes []*departure.Outcome) ([]byte, error) {
 	h.log(ctx, trigger, outcomes)
 	failure := &UnbindError{Total: len(outcomes)}
 	for _, o := range outcomes {
-		if !o.Status.Done() {
+		if o.Lost() {
 			failure.NotDone = append(failure.NotDone, o)
 		}
 	}

@@ -47,7 +47,8 @@ func (h *Handler) hook(w http.ResponseWriter, r *http.Request, name string, body
 	h.answer(ctx, w, name, delivery, len(outcomes)-ignored, ignored)
 }
 
-// unbind carries out what it can while the caller waits. The rest goes to the queue.
+// unbind carries out what it can while the caller waits. The rest is kept. A payload that cannot be read is answered 400:
+// the caller reads why, and nothing was done yet.
 func (h *Handler) unbind(w http.ResponseWriter, r *http.Request, body []byte) {
 	ctx, cancel := context.WithTimeout(r.Context(), unbindWithin)
 	defer cancel()
@@ -60,20 +61,24 @@ func (h *Handler) unbind(w http.ResponseWriter, r *http.Request, body []byte) {
 		h.answer(ctx, w, sourceOfUnbind, delivery, 0, 0)
 		return
 	}
-	for _, event := range delivery.Events {
-		if event.Status == departure.Failed {
-			// The caller reads it at once, so nothing is kept; and nothing was done yet.
-			h.problem(ctx, w, sourceOfUnbind, http.StatusBadRequest, errors.New(event.Detail))
+	events := h.bounded(ctx, departure.Merge(delivery.Events))
+	for _, event := range events {
+		switch event.Status {
+		case departure.Failed:
+			h.verifiedProblem(ctx, w, sourceOfUnbind, http.StatusBadRequest, errors.New(event.Detail))
+			return
+		case departure.Retry:
+			h.problem(ctx, w, sourceOfUnbind, http.StatusServiceUnavailable, errors.New(event.Detail))
 			return
 		}
 	}
-	outcomes := h.work(ctx, h.cfg.Offboard.Run, delivery.Events...)
-	h.enqueue(ctx, outcomes, notDone)
+	outcomes := flat(h.run(ctx, h.cfg.Offboard.Run, events))
+	h.keep(ctx, triggerHTTP, outcomes, nil)
 	h.log(ctx, triggerHTTP, outcomes)
 	status := http.StatusOK
 	for _, o := range outcomes {
 		switch {
-		case !o.Status.Done():
+		case o.Lost():
 			h.problem(ctx, w, sourceOfUnbind, http.StatusServiceUnavailable, errors.New(o.Detail))
 			return
 		case o.Status == departure.Queued:
@@ -94,42 +99,85 @@ func (h *Handler) receive(ctx context.Context, name string, r *http.Request, bod
 	return delivery, err
 }
 
-// accept sends the departures in the events to the queue, and events that could not be read to the dead-letter queue. It
-// errs where any of it was not taken: then the vendor sends all of it again.
-func (h *Handler) accept(ctx context.Context, events []departure.Event) ([]*departure.Outcome, error) {
-	var outcomes []*departure.Outcome
-	var dead []queue.Message
+// accept sends the departures in the events to the queue, one message for each person, and the record of what could not be
+// read to the dead-letter queue. It errs where any of it was not taken: then the vendor sends all of it again.
+func (h *Handler) accept(ctx context.Context, delivered []departure.Event) ([]*departure.Outcome, error) {
+	events := departure.Merge(delivered)
+	if pairs := departure.Pairs(events, 1); pairs > departure.MaxPairs {
+		events = []departure.Event{departure.TooMany(events[0].Meta, pairs)}
+	}
+	var outcomes, failed []*departure.Outcome
+	var messages, dead []queue.Message
+	var queued []*departure.Outcome
 	for _, event := range events {
 		if event.Status != "" {
 			o := event.Outcome()
 			outcomes = append(outcomes, &o)
 			if o.Status == departure.Failed {
-				// The request is not kept, since it may hold a key; and whom it names is not known.
-				event.Type = departure.TypeLeft
-				body, err := strictjson.Marshal(departure.Event{Meta: event.Meta})
-				if err != nil {
-					return outcomes, err
-				}
-				dead = append(dead, h.deadLetter(ctx, triggerHTTP, &o, body))
+				failed = append(failed, &o)
+				dead = append(dead, h.deadLetter(ctx, triggerHTTP, &o, unreadable(event)))
 			}
 			continue
 		}
-		departures, err := event.Departures([]string{""})
-		if err != nil {
-			return outcomes, err
-		}
-		for _, d := range departures {
-			outcomes = append(outcomes, &departure.Outcome{Departure: d})
+		for _, uid := range event.UIDs {
+			person := event
+			person.UIDs = []string{uid}
+			body, err := strictjson.Marshal(person)
+			if err != nil {
+				return outcomes, err
+			}
+			o := &departure.Outcome{Departure: person.Departures([]string{""})[0]}
+			if len(person.Merchants) > 1 {
+				o.Merchant = ""
+			}
+			outcomes, queued = append(outcomes, o), append(queued, o)
+			messages = append(messages, queue.Message{Body: body})
 		}
 	}
-	h.enqueue(ctx, outcomes, func(o *departure.Outcome) bool { return o.Status == "" })
-	errs := h.cfg.Queue.SendToDeadLetterQueue(ctx, dead)
+	var errs []error
+	for i, err := range h.cfg.Queue.SendToDeadLetterQueue(ctx, dead) {
+		failed[i].Kept = err == nil
+		errs = append(errs, err)
+	}
+	for i, err := range h.cfg.Queue.Send(ctx, messages) {
+		queued[i].Status = departure.Queued
+		if err != nil {
+			queued[i].Status, queued[i].Class, queued[i].Detail = departure.Retry, classAWS, err.Error()
+		}
+		errs = append(errs, err)
+	}
 	for _, o := range outcomes {
-		if o.Status == departure.Retry {
+		if o.Status == departure.Retry && o.Class != classAWS {
 			errs = append(errs, errors.New(o.Detail))
 		}
 	}
 	return outcomes, errors.Join(errs...)
+}
+
+// unreadable returns the body of the dead letter for a webhook that could not be read. The request is not kept, since it may
+// hold a key. Without a uid in data it cannot be carried out when it is redriven.
+func unreadable(event departure.Event) []byte {
+	const longest = 1000 // people
+	type data struct {
+		UID any `json:"uid"`
+	}
+	body, err := strictjson.Marshal(struct {
+		SpecVersion string    `json:"specversion"`
+		Source      string    `json:"source"`
+		ID          string    `json:"id,omitzero"`
+		Type        string    `json:"type"`
+		Time        time.Time `json:"time,omitzero"`
+		Data        data      `json:"data"`
+		Reason      string    `json:"reason"`
+		People      []string  `json:"people,omitzero"`
+	}{
+		"1.0", event.Source, event.ID, departure.TypeLeft, event.Time, data{}, event.Detail,
+		event.About[:min(len(event.About), longest)],
+	})
+	if err != nil {
+		return []byte(event.Detail)
+	}
+	return body
 }
 
 // answer writes the reply that the source's vendor wants to see.

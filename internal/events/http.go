@@ -10,8 +10,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/aws/aws-lambda-go/lambdacontext"
-
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/source"
 	"wedata-unbind/internal/strictjson"
@@ -156,8 +154,17 @@ func writeJSON(w http.ResponseWriter, status int, contentType string, body any) 
 }
 
 // problem refuses a request (RFC 9457). The reply has only the status and the request id, by which the source and the reason
-// are found in the log.
+// are found in the log: before verification a caller learns nothing.
 func (h *Handler) problem(ctx context.Context, w http.ResponseWriter, name string, status int, reason error) {
+	h.refuse(ctx, w, name, status, reason, "")
+}
+
+// verifiedProblem is problem for a caller who is verified: the detail says what is wrong.
+func (h *Handler) verifiedProblem(ctx context.Context, w http.ResponseWriter, name string, status int, reason error) {
+	h.refuse(ctx, w, name, status, reason, reason.Error())
+}
+
+func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, name string, status int, reason error, detail string) {
 	log := h.cfg.Log.With("trigger", triggerHTTP, "source", name, "http_status", status, "reason", reason.Error())
 	switch status {
 	case http.StatusUnauthorized:
@@ -172,8 +179,11 @@ func (h *Handler) problem(ctx context.Context, w http.ResponseWriter, name strin
 		log.WarnContext(ctx, "request refused")
 	}
 	problem := map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status}
-	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		problem["instance"] = lc.AwsRequestID
+	if id := requestID(ctx); id != "" {
+		problem["instance"] = id
+	}
+	if detail != "" {
+		problem["detail"] = detail
 	}
 	writeJSON(w, status, "application/problem+json", problem)
 }

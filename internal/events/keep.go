@@ -14,6 +14,34 @@ import (
 // classAWS is the class of a departure that a queue did not take.
 const classAWS = "aws"
 
+// keep keeps what is not done: what may work later in the queue, what somebody must act on in the dead-letter queue. What the
+// dead-letter queue does not take goes to the queue too, and from there to the dead-letter queue later.
+func (h *Handler) keep(ctx context.Context, trigger string, outcomes []*departure.Outcome, original []byte) {
+	h.sendToDeadLetterQueue(ctx, trigger, outcomes, original)
+	h.enqueue(ctx, outcomes, func(o *departure.Outcome) bool { return o.Lost() })
+}
+
+// sendToDeadLetterQueue sends the departures that failed to the dead-letter queue, and the original of what could not be
+// read.
+func (h *Handler) sendToDeadLetterQueue(ctx context.Context, trigger string, outcomes []*departure.Outcome, original []byte) {
+	var failed []*departure.Outcome
+	var messages []queue.Message
+	for _, o := range outcomes {
+		if o.Status == departure.Failed {
+			failed = append(failed, o)
+			messages = append(messages, h.deadLetter(ctx, trigger, o, original))
+		}
+	}
+	for i, err := range h.cfg.Queue.SendToDeadLetterQueue(ctx, messages) {
+		if err != nil {
+			notQueued(failed[i], err)
+			continue
+		}
+		failed[i].Kept = true
+		failed[i].Detail += " (it is kept in the dead-letter queue)"
+	}
+}
+
 // enqueue sends the departures that which picks to the queue, each as an event of its own, and makes them Queued. What the
 // queue does not take is Retry unless it failed before; its detail then tells both reasons.
 func (h *Handler) enqueue(ctx context.Context, outcomes []*departure.Outcome, which func(*departure.Outcome) bool) {
@@ -77,8 +105,13 @@ func (h *Handler) deadLetter(ctx context.Context, trigger string, o *departure.O
 	if o.ErrCode != 0 {
 		attributes["errcode"] = strconv.Itoa(o.ErrCode)
 	}
-	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		attributes["requestId"] = lc.AwsRequestID
-	}
+	attributes["request_id"] = requestID(ctx)
 	return queue.Message{Body: body, Attributes: attributes}
+}
+
+func requestID(ctx context.Context) string {
+	if lc, ok := lambdacontext.FromContext(ctx); ok {
+		return lc.AwsRequestID
+	}
+	return ""
 }

@@ -15,33 +15,32 @@ func isSNS(e event) bool { return e.hasRecordsOf("aws:sns") }
 
 // sns is a delivery from an SNS topic. SNS does not wait for a reply, and an error makes Lambda invoke the function again.
 func (h *Handler) sns(ctx context.Context, e event) ([]byte, error) {
-	events, _ := h.readSNS(ctx, e, departure.Meta{})
-	return h.carryOut(ctx, triggerSNS, events)
+	return h.carryOut(ctx, triggerSNS, e, h.readSNS(ctx, e, departure.Meta{}))
 }
 
 // readSNS reads the message of every record. A message that cannot be read is a failed event beside the others.
-func (h *Handler) readSNS(ctx context.Context, e event, _ departure.Meta) ([]departure.Event, error) {
+func (h *Handler) readSNS(ctx context.Context, e event, _ departure.Meta) []departure.Event {
 	var events []departure.Event
 	for _, record := range e.records {
 		events = append(events, h.readTopic(ctx, record.SNS)...)
 	}
-	return events, nil
+	return events
 }
 
 // isEnvelope reports an SNS message as it lies in a queue that is subscribed to the topic.
 func isEnvelope(e event) bool { return e.Has("Type", "TopicArn", "Message") }
 
-func (h *Handler) readEnvelope(ctx context.Context, e event, _ departure.Meta) ([]departure.Event, error) {
+func (h *Handler) readEnvelope(ctx context.Context, e event, meta departure.Meta) []departure.Event {
 	var message awsevents.SNSEntity
 	for name, to := range map[string]any{
 		"TopicArn": &message.TopicArn, "MessageId": &message.MessageID,
 		"Timestamp": &message.Timestamp, "Message": &message.Message,
 	} {
 		if err := e.Decode(name, to); err != nil {
-			return nil, err
+			return []departure.Event{departure.Refuse(meta, err)}
 		}
 	}
-	return h.readTopic(ctx, message), nil
+	return h.readTopic(ctx, message)
 }
 
 func (h *Handler) readTopic(ctx context.Context, message awsevents.SNSEntity) []departure.Event {

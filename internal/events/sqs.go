@@ -32,8 +32,18 @@ func (h *Handler) sqs(ctx context.Context, e event) ([]byte, error) {
 	// All messages are one batch, so that a merchant's bind list is read once.
 	var events []departure.Event
 	ends := make([]int, len(e.records))
+	total := 0
 	for i, record := range e.records {
-		events = append(events, h.readMessage(ctx, record.SQSMessage)...)
+		read := h.bounded(ctx, h.readMessage(ctx, record.SQSMessage))
+		if pairs := h.pairs(ctx, read); total+pairs <= departure.MaxPairs {
+			total += pairs
+		} else {
+			read = []departure.Event{{
+				Meta: read[0].Meta, Status: departure.Retry, Class: departure.ClassTooMany,
+				Detail: fmt.Sprintf("the batch has more than %d pairs of uid and merchant: this message is next", departure.MaxPairs),
+			}}
+		}
+		events = append(events, read...)
 		ends[i] = len(events)
 	}
 	outcomes := h.run(ctx, h.cfg.Offboard.Run, events)
@@ -108,23 +118,28 @@ func (h *Handler) readMessage(ctx context.Context, m awsevents.SQSMessage) []dep
 		meta.Time = time.UnixMilli(ms).UTC()
 	}
 	body, err := readEvent([]byte(m.Body))
-	if err == nil {
-		var events []departure.Event
-		if events, err = h.readQueued(ctx, body, meta); err == nil {
-			return events
+	var events []departure.Event
+	if err != nil {
+		events = append(events, departure.Refuse(meta, err))
+	} else {
+		events = departure.Merge(h.readQueued(ctx, body, meta))
+	}
+	for i := range events {
+		if events[i].Status == departure.Failed {
+			events[i].Detail = "sqs message: " + events[i].Detail
 		}
 	}
-	return []departure.Event{departure.Refuse(meta, fmt.Errorf("sqs message: %w", err))}
+	return events
 }
 
-// readQueued reads an event that lies in the queue. It errs where the event's trigger sends nothing to the queue.
-func (h *Handler) readQueued(ctx context.Context, e event, meta departure.Meta) ([]departure.Event, error) {
+// readQueued reads an event that lies in the queue. An event whose trigger sends nothing to the queue is refused.
+func (h *Handler) readQueued(ctx context.Context, e event, meta departure.Meta) []departure.Event {
 	t, err := triggerOf(e)
-	if err != nil {
-		return nil, err
+	if err == nil && t.read == nil {
+		err = t.refuse()
 	}
-	if t.read == nil {
-		return nil, t.refuse()
+	if err != nil {
+		return []departure.Event{departure.Refuse(meta, err)}
 	}
 	return t.read(h, ctx, e, meta)
 }

@@ -19,7 +19,7 @@ type trigger struct {
 	// is reports whether the event came this way. It looks at the structure alone.
 	is func(event) bool
 	// read reads the departures of an event that may lie in the queue. It is nil for an event that may not.
-	read func(*Handler, context.Context, event, departure.Meta) ([]departure.Event, error)
+	read func(*Handler, context.Context, event, departure.Meta) []departure.Event
 	// reply carries out an event of Lambda's and returns the reply. It is nil for an event that cannot invoke the function.
 	reply func(*Handler, context.Context, event) ([]byte, error)
 }
@@ -83,6 +83,7 @@ func refuse(what string) error {
 // event is an event of Lambda's. Its members are read once; those that tell the triggers apart are decoded.
 type event struct {
 	strictjson.Object
+	payload []byte // as it came
 	records []record
 	// context is requestContext, nil where there is none or where it is no object.
 	context strictjson.Object
@@ -100,7 +101,7 @@ func readEvent(payload []byte) (event, error) {
 	if err != nil {
 		return event{}, fmt.Errorf("event: %w", err)
 	}
-	e := event{Object: members}
+	e := event{Object: members, payload: payload}
 	if e.Has("Records") {
 		_ = strictjson.Unmarshal(e.Object["Records"], &e.records) // records that do not fit belong to no trigger
 	}

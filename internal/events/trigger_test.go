@@ -17,9 +17,9 @@ func TestEveryTriggerIsToldByItsStructure(t *testing.T) {
 		trigger     string
 		want        string // of the reply or the error
 	}{
-		{"SNS, as documented: the message is no JSON", documented(t, "sns-event.json"), "sns", "nothing unbound: sns message: not JSON: invalid character 'H'"},
+		{"SNS, as documented: the message is no JSON", documented(t, "sns-event.json"), "sns", `{"outcomes":[{"status":"failed","class":"bad_event","detail":"sns message: not JSON: invalid character 'H'`},
 		{"an SNS envelope, invoked directly", documented(t, "sns-envelope-nonraw.json"), "unknown", "nothing unbound: an event of the kind SNS envelope is not carried out here"},
-		{"EventBridge, as documented: another detail-type", documented(t, "eventbridge-autoscaling.json"), "eventbridge", `{"outcomes":[{"status":"ignored","detail":"type \"ec2.instance.terminate.successful\" is not employee.left"}]}`},
+		{"EventBridge, as documented: another detail-type", documented(t, "eventbridge-autoscaling.json"), "eventbridge", `{"outcomes":[{"status":"ignored","detail":"type \"EC2 Instance Terminate Successful\" is not employee.left"}]}`},
 		{"HTTP API, as documented", documented(t, "apigw-v2-request-no-authorizer.json"), "", `{"statusCode":404,`},
 		{"REST API, as documented", documented(t, "devguide-apigateway-v1.json"), "", `{"statusCode":404,`},
 		{"function URL, as documented", documented(t, "lambda-urls-request.json"), "", `{"statusCode":404,`},
@@ -93,7 +93,7 @@ func TestOneLineIsLoggedForEachOutcome(t *testing.T) {
 		t.Fatalf("%d lines", len(lines))
 	}
 	for field, want := range map[string]any{
-		"level": "WARN", "status": "queued", "merchant": shop, "uid": "E***1", "uid_hash": "69050a418734442c", "errcode": 48001.0, "attempts": 1.0,
+		"level": "ERROR", "status": "failed", "class": "permission_missing", "merchant": shop, "uid": "E***1", "uid_hash": "69050a418734442c", "errcode": 48001.0, "attempts": 1.0,
 		"trigger": "sns", "source": "employee-left", "event_id": "95df01b4-ee98-5cb9-9903-4c221d41eb5e",
 	} {
 		if lines[0][field] != want {
@@ -167,18 +167,17 @@ func TestWhatTheQueueCannotTakeEndsTheInvocationInAnError(t *testing.T) {
 	if len(failure.NotDone) != 1 || failure.NotDone[0].UID != "E1002" || failure.Total != 2 || !strings.Contains(failure.Error(), "queue: send: InternalError") {
 		t.Errorf("got %v", failure)
 	}
-	if len(b.queue.Messages()) != 1 {
-		t.Errorf("%d messages in the queue, want that of E1001", len(b.queue.Messages()))
+	if len(b.dead.Messages()) != 1 || len(b.queue.Messages()) != 0 {
+		t.Errorf("%d dead letters, want that of E1001", len(b.dead.Messages()))
 	}
 }
 
 func TestADepartureInTheFutureIsNeverEarly(t *testing.T) {
 	b := newBench(t, options{})
 	reply, err := b.send(t, snsEvent(t, `{"uid":"E1001","effective_at":"9000-01-01"}`))
-	if err != nil || statuses(t, reply) != "queued" {
+	if err != nil || statuses(t, reply) != "failed" {
 		t.Fatalf("got %s, %v", reply, err)
 	}
-	b.deliver(t)
 	dead := b.dead.Messages()
 	if len(dead) != 1 || !strings.HasPrefix(dead[0].Attributes["reason"].StringValue, "due at 9000-01-02T00:00:00+08:00") || !b.bound("E1001") {
 		t.Errorf("dead letters %+v", dead)
@@ -244,8 +243,8 @@ func TestASecretThatCannotBeReadIsNoReasonToLoseADeparture(t *testing.T) {
 			tc.fault.Times = -1
 			b.secrets.Fail(tc.fault)
 			reply, err := b.send(t, snsEvent(t, `{"uid":"E1001"}`))
-			if err != nil || statuses(t, reply) != "queued" {
-				t.Fatalf("got %s, %v", reply, err)
+			if want := map[string]string{"retry": "queued", "failed": "failed"}[tc.want]; err != nil || statuses(t, reply) != want {
+				t.Fatalf("got %s, %v, want %s", reply, err, want)
 			}
 			b.deliver(t)
 			queued, dead := len(b.queue.Messages()), len(b.dead.Messages())

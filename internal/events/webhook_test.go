@@ -121,7 +121,7 @@ func TestAWebhookIsQueuedAndEndsInAGoneBinding(t *testing.T) {
 			if calls := b.wechat.Calls(); len(calls) > 0 {
 				t.Errorf("the vendor waited for WeChat: %+v", calls)
 			}
-			const want = `{"specversion":"1.0","source":"hr","id":"evt-1","type":"employee.left","time":"2026-11-23T01:00:00Z","data":{"uid":"E1001"}}`
+			const want = `{"specversion":"1.0","source":"hr","id":"evt-1","type":"employee.left","time":"2026-11-23T01:00:00Z","data":{"uid":"E1001","merchant":"wx0123456789abcdef"}}`
 			if waiting := b.queue.Messages(); len(waiting) != 2 || waiting[0].Body != want {
 				t.Errorf("queued %+v\nwant %s", waiting, want)
 			}
@@ -334,7 +334,7 @@ func TestPostUnbind(t *testing.T) {
 		{"done", `{"uid":["E1001","E9999"]}`, func(*bench) {}, http.StatusOK, "unbound unknown"},
 		{"of another type", `{"type":"employee.joined","data":{}}`, func(*bench) {}, http.StatusOK, "ignored"},
 		{"busy", `{"uid":"E1001"}`, func(b *bench) { b.wechat.Fail(wedatatest.Fault{Times: -1, Errcode: -1}) }, http.StatusAccepted, "queued"},
-		{"without permission", `{"uid":"E1001"}`, func(b *bench) { b.wechat.Grant(shop, false) }, http.StatusAccepted, "queued"},
+		{"without permission", `{"uid":"E1001"}`, func(b *bench) { b.wechat.Grant(shop, false) }, http.StatusOK, "failed"},
 		{"not to be read", `{"uid":1001}`, func(*bench) {}, http.StatusBadRequest, ""},
 		{"an action", `{"action":"list"}`, func(*bench) {}, http.StatusBadRequest, ""},
 		{"a dry run", `{"dry_run":true,"uid":"E1001"}`, func(*bench) {}, http.StatusBadRequest, ""},

@@ -34,7 +34,7 @@ func (s *Service) Bindings(ctx context.Context, merchants []string) ([]Binding, 
 	group.SetLimit(s.cfg.Concurrency)
 	for i, appid := range merchants {
 		group.Go(func() error {
-			list, err := s.merchant(appid, len(merchants)).list(ctx)
+			list, err := s.merchant(appid, len(merchants)).list(ctx, nil)
 			if err != nil {
 				errs[i] = fmt.Errorf("bind list of %s: %w", name(appid), err)
 			}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ const (
 	classNoTime     = "no_time"
 	classNotDue     = "not_due"
 	classStillBound = "still_bound"
+	classUnverified = "unverified"
 )
 
 // settle sets the outcome of a departure whose last call ended in err. Nil is errcode 0.
@@ -69,6 +71,12 @@ func policyOf(err error) policy {
 		return policy{verify: true}
 	}
 	return policy{halts: true}
+}
+
+// isNotFound reports a page in the place of the API's answer: this WeChat does not have the call.
+func isNotFound(err error) bool {
+	var answer *wedata.Error
+	return errors.As(err, &answer) && answer.Class == wedata.Unclear && answer.HTTPStatus == http.StatusNotFound
 }
 
 // refusedError is a token that WeChat refuses although it was read anew.

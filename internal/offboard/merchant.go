@@ -36,8 +36,17 @@ func (s *Service) merchant(appid string, merchants int) *merchant {
 	return &merchant{Service: s, appid: appid, share: (s.cfg.Concurrency + merchants - 1) / merchants}
 }
 
+// listTime is kept free for the bind list: what was unbound and not verified would be tried again.
+const listTime = 10 * time.Second
+
 // unbind carries out the departures of the merchant, then verifies them.
-func (m *merchant) unbind(ctx context.Context, outcomes []*departure.Outcome) {
+func (m *merchant) unbind(whole context.Context, outcomes []*departure.Outcome) {
+	ctx := whole
+	if deadline, ok := whole.Deadline(); ok && !m.cfg.Trust {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(whole, deadline.Add(-min(listTime, time.Until(deadline)/3)))
+		defer cancel()
+	}
 	verify := make([]bool, len(outcomes))
 	var group errgroup.Group
 	group.SetLimit(m.share)
@@ -58,16 +67,20 @@ func (m *merchant) unbind(ctx context.Context, outcomes []*departure.Outcome) {
 		}
 	}
 	if len(open) > 0 {
-		m.verify(ctx, open)
+		m.verify(whole, open)
 	}
 }
 
-// verify reads the bind list, which decides. If it cannot be read, the outcomes stay as they are.
+// verify reads the bind list, which decides. Where it cannot be read for a reason that may pass, an unbinding is Retry;
+// for a lasting reason, such as a missing permission, it is Unbound with the class unverified.
 func (m *merchant) verify(ctx context.Context, outcomes []*departure.Outcome) {
-	bound, err := m.bound(ctx)
+	bound, err := m.bound(ctx, outcomes)
 	for _, o := range outcomes {
 		switch isBound, listed := bound[o.UID]; {
 		case err != nil && o.Status == departure.Unbound:
+			if settle(o, err); o.Status == departure.Failed || isNotFound(err) {
+				o.Status, o.Class, o.ErrCode, o.RID = departure.Unbound, classUnverified, 0, ""
+			}
 			o.Detail = "not verified, the bind list could not be read: " + err.Error()
 		case err != nil:
 		case !listed:
@@ -83,7 +96,7 @@ func (m *merchant) verify(ctx context.Context, outcomes []*departure.Outcome) {
 
 // dryRun sets the outcomes that unbind would have.
 func (m *merchant) dryRun(ctx context.Context, outcomes []*departure.Outcome) {
-	bound, err := m.bound(ctx)
+	bound, err := m.bound(ctx, outcomes)
 	for _, o := range outcomes {
 		settle(o, err)
 		if err != nil {
@@ -100,19 +113,29 @@ func (m *merchant) dryRun(ctx context.Context, outcomes []*departure.Outcome) {
 	}
 }
 
-// bound reads the bind list: each uid in it, and whether it is bound.
-func (m *merchant) bound(ctx context.Context) (map[string]bool, error) {
-	list, err := m.list(ctx)
+// bound looks the uids of the outcomes up in the bind list: each that is in it, and whether it is bound. A uid may stand
+// there twice: it is bound if any row says so.
+func (m *merchant) bound(ctx context.Context, outcomes []*departure.Outcome) (map[string]bool, error) {
+	wanted := make(map[string]bool, len(outcomes))
+	for _, o := range outcomes {
+		wanted[o.UID] = true
+	}
+	list, err := m.list(ctx, func(uid string) bool { return wanted[uid] })
 	bound := make(map[string]bool, len(list))
 	for _, b := range list {
-		bound[b.UID] = b.Bound
+		bound[b.UID] = bound[b.UID] || b.Bound
 	}
 	return bound, err
 }
 
-func (m *merchant) list(ctx context.Context) (list []wedata.Binding, err error) {
+// list reads the entries of the bind list that keep wants, or all for nil. It waits while maxLists others are read.
+func (m *merchant) list(ctx context.Context, keep func(uid string) bool) (list []wedata.Binding, err error) {
 	_, err = m.call(ctx, func(token string) error {
-		list, err = m.cfg.API.QueryBindList(ctx, token)
+		if err := m.lists.Acquire(ctx, 1); err != nil {
+			return fmt.Errorf("no time left in this invocation: %w", err)
+		}
+		defer m.lists.Release(1)
+		list, err = m.cfg.API.QueryBindList(ctx, token, keep)
 		return err
 	})
 	return list, err

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/semaphore"
 
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/wedata"
@@ -19,7 +20,7 @@ import (
 // API is the part of WeChat's API that is called. [wedata.Client] implements it.
 type API interface {
 	UnbindUser(ctx context.Context, token, uid string) error
-	QueryBindList(ctx context.Context, token string) ([]wedata.Binding, error)
+	QueryBindList(ctx context.Context, token string, keep func(uid string) bool) ([]wedata.Binding, error)
 }
 
 // Config configures a [Service]. API and Tokens are required; the zero value of anything else is its default.
@@ -41,7 +42,14 @@ type Config struct {
 }
 
 // Service carries departures out. It is safe for concurrent use.
-type Service struct{ cfg Config }
+type Service struct {
+	cfg   Config
+	lists *semaphore.Weighted
+}
+
+// maxLists is how many bind lists are read at once. A list may have 16 MB, and all of it is kept for an answer to who is
+// bound.
+const maxLists = 4
 
 // New returns a Service. It errs where something required is missing or a number is negative.
 func New(cfg Config) (*Service, error) {
@@ -63,7 +71,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{cfg}, nil
+	return &Service{cfg: cfg, lists: semaphore.NewWeighted(maxLists)}, nil
 }
 
 // Run carries events out. It returns the outcomes of each event in the order given: people in their order and, for each of
@@ -120,6 +128,11 @@ func (s *Service) each(
 	return all
 }
 
+// Merchants returns the merchants of a departure that names none, as [Tokens] does.
+func (s *Service) Merchants(ctx context.Context) (appids []string, index bool, err error) {
+	return s.cfg.Tokens.Merchants(ctx)
+}
+
 // plan returns the outcomes that an event will have. Those without a status are to be carried out.
 func (s *Service) plan(event departure.Event, merchants func() ([]string, error)) []departure.Outcome {
 	if event.Status != "" {
@@ -132,10 +145,7 @@ func (s *Service) plan(event departure.Event, merchants func() ([]string, error)
 			appids = []string{""}
 		}
 	}
-	departures, err := event.Departures(appids)
-	if err != nil {
-		return []departure.Outcome{departure.Refuse(event.Meta, err).Outcome()}
-	}
+	departures := event.Departures(appids)
 	outcomes := make([]departure.Outcome, len(departures))
 	for i, d := range departures {
 		outcomes[i].Departure = d

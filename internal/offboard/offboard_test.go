@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/lambdatest"
 	"wedata-unbind/internal/offboard"
 	"wedata-unbind/internal/wedata"
 	"wedata-unbind/internal/wedata/wedatatest"
@@ -36,9 +36,8 @@ type bench struct {
 func newBench(t *testing.T, options wedatatest.Options, change ...func(*offboard.Config)) *bench {
 	t.Helper()
 	wechat := wedatatest.New(options)
-	server := httptest.NewServer(wechat)
-	t.Cleanup(server.Close)
-	client, err := wedata.New(wedata.Config{BaseURL: server.URL})
+	httpClient, url := lambdatest.InMemory(t, wechat)
+	client, err := wedata.New(wedata.Config{BaseURL: url, HTTPClient: httpClient})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,8 +180,114 @@ type stubbornAPI struct{ *bench }
 
 func (stubbornAPI) UnbindUser(context.Context, string, string) error { return nil }
 
-func (stubbornAPI) QueryBindList(context.Context, string) ([]wedata.Binding, error) {
+func (stubbornAPI) QueryBindList(context.Context, string, func(string) bool) ([]wedata.Binding, error) {
 	return []wedata.Binding{{UID: "E1001", Bound: true}}, nil
+}
+
+// A uid may stand in the list twice. Any row that is bound counts, wherever it stands.
+func TestAUidThatIsListedTwiceAndOnceBoundIsBound(t *testing.T) {
+	for _, rows := range [][]bool{{true, false}, {false, true}, {false, true, false}} {
+		api := &listAPI{}
+		for _, bound := range rows {
+			api.list = append(api.list, wedata.Binding{UID: "E1001", Bound: bound}, wedata.Binding{UID: "E1002"}, wedata.Binding{UID: "E1002"})
+		}
+		service, err := offboard.New(offboard.Config{API: api, Tokens: &tokens{values: map[string]string{shop: "61_token"}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := service.Run(t.Context(), leaves("E1001", "E1002"))[0]
+		if got[0].Status != departure.Retry || got[0].Class != "still_bound" || got[1].Status != departure.Unbound {
+			t.Errorf("%v: got %s (%s) and %s", rows, got[0].Status, got[0].Class, got[1].Status)
+		}
+		dry := service.DryRun(t.Context(), leaves("E1001", "E1002"))[0]
+		if dry[0].Status != departure.WouldUnbind || dry[1].Status != departure.Unbound {
+			t.Errorf("%v: the dry run is %s and %s", rows, dry[0].Status, dry[1].Status)
+		}
+	}
+}
+
+func TestAListKeepsOnlyThePeopleWhoLeave(t *testing.T) {
+	api := &listAPI{list: []wedata.Binding{{UID: "E1001"}, {UID: "E1002"}}}
+	service, err := offboard.New(offboard.Config{API: api, Tokens: &tokens{values: map[string]string{shop: "61_token"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	service.Run(t.Context(), leaves("E1001", "E9999"))
+	service.DryRun(t.Context(), leaves("E1002"))
+	if want := []string{"E1001", "E1002"}; !slices.Equal(api.kept, want) {
+		t.Errorf("kept %v, want %v", api.kept, want)
+	}
+	if all, err := service.Bindings(t.Context(), nil); err != nil || len(all) != 2 {
+		t.Errorf("got %v, %v", all, err)
+	}
+}
+
+func TestFourListsAreReadAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &tokens{values: map[string]string{}}
+		for i := range 10 {
+			store.set(fmt.Sprintf("wx%016x", i), "61_token")
+		}
+		api := &listAPI{list: []wedata.Binding{{UID: "E1001"}}, takes: time.Second}
+		service, err := offboard.New(offboard.Config{API: api, Tokens: store})
+		if err != nil {
+			t.Fatal(err)
+		}
+		begun := time.Now()
+		if _, err := service.Bindings(t.Context(), nil); err != nil || api.most != 4 || time.Since(begun) != 3*time.Second {
+			t.Errorf("got %v, %d at once, after %v", err, api.most, time.Since(begun))
+		}
+		// Who waits for a list obeys the context.
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		event := leaves("E1001")
+		event.Merchants = nil
+		begun, retried := time.Now(), 0
+		for _, o := range service.DryRun(ctx, event)[0] {
+			if o.Status == departure.Retry && o.Class == "no_time" {
+				retried++
+			}
+		}
+		if retried != 6 || time.Since(begun) != 1500*time.Millisecond {
+			t.Errorf("%d of 10 had no time, after %v", retried, time.Since(begun))
+		}
+	})
+}
+
+// listAPI unbinds nobody, and answers with its list.
+type listAPI struct {
+	list  []wedata.Binding
+	takes time.Duration
+
+	mu        sync.Mutex
+	now, most int // how many lists are read, and were at most
+	kept      []string
+}
+
+func (*listAPI) UnbindUser(context.Context, string, string) error { return nil }
+
+func (a *listAPI) QueryBindList(ctx context.Context, _ string, keep func(string) bool) (list []wedata.Binding, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.now++
+	a.most = max(a.most, a.now)
+	a.mu.Unlock()
+	select {
+	case <-time.After(a.takes):
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	a.mu.Lock()
+	a.now--
+	for _, b := range a.list {
+		if keep == nil || keep(b.UID) {
+			list = append(list, b)
+			if keep != nil {
+				a.kept = append(a.kept, b.UID)
+			}
+		}
+	}
+	return list, err
 }
 
 func TestEveryErrorHasItsStatus(t *testing.T) {
@@ -391,7 +496,7 @@ func (a *busyAPI) UnbindUser(context.Context, string, string) error {
 	return &wedata.Error{Op: "unbind user", Code: -1, Class: wedata.Busy}
 }
 
-func (a *busyAPI) QueryBindList(context.Context, string) ([]wedata.Binding, error) {
+func (a *busyAPI) QueryBindList(context.Context, string, func(string) bool) ([]wedata.Binding, error) {
 	return nil, &wedata.Error{Op: "query bind list", Code: 45011, Class: wedata.MinuteRate}
 }
 

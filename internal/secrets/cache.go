@@ -1,5 +1,5 @@
-// Package secrets reads secrets from AWS Secrets Manager behind a small cache. A warm function reads none, a short
-// fault of Secrets Manager has no effect, and nobody outside can cause many reads.
+// Package secrets reads secrets from AWS Secrets Manager and caches them for some minutes. The cache bridges short
+// faults of Secrets Manager, and limits how often refused tokens and signatures can cause a read.
 package secrets
 
 import (
@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -19,9 +18,8 @@ import (
 
 // API is the one call of [secretsmanager.Client] that is needed.
 type API interface {
-	GetSecretValue(
-		context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options),
-	) (*secretsmanager.GetSecretValueOutput, error)
+	GetSecretValue(context.Context, *secretsmanager.GetSecretValueInput, ...func(*secretsmanager.Options)) (
+		*secretsmanager.GetSecretValueOutput, error)
 }
 
 const (
@@ -31,23 +29,25 @@ const (
 
 // Config configures a [Cache]. The zero value of each member is its default.
 type Config struct {
-	// TTL is how long a secret is served without a new read, up to 10 % more or less, so that functions started
-	// together do not read together. Default 5 minutes.
+	// TTL is how long a secret is served without a new read, ±10 % so that functions that start together do not
+	// read at the same time. Default 5 minutes.
 	TTL time.Duration
-	// Hold is how long a failed read, and a forced one that brought nothing new, is not repeated. Default 30 seconds.
+	// Hold is how long a failed read is not repeated, nor a Renew that brought no other version. Default 30 seconds.
 	Hold time.Duration
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
 	// Rand returns a number in [0, 1) for the TTL. Default rand.Float64.
 	Rand func() float64
 }
 
-// Cache reads secrets and keeps all it was asked for: only the operator names secrets. It is safe for concurrent use.
+// Cache reads secrets and keeps each one: only the operator names secrets. It is safe for concurrent use.
 type Cache struct {
 	api   API
 	cfg   Config
 	reads singleflight.Group
-	begun atomic.Int64 // reads so far
 
-	mu      sync.Mutex
+	mu      sync.Mutex // never held during a read
+	begun   int        // how many reads have begun
 	entries map[string]entry
 }
 
@@ -58,13 +58,16 @@ type entry struct {
 	err    *Error    // of the last read; nil if it was good
 	until  time.Time // until then Get does not read
 	held   time.Time // until then Renew does not read
-	read   int64     // the number of the last read, by its beginning
+	number int       // of the read that wrote all this, by the order in which reads began
 }
 
 // New returns an empty Cache.
 func New(api API, cfg Config) *Cache {
 	cfg.TTL = cmp.Or(cfg.TTL, 5*time.Minute)
 	cfg.Hold = cmp.Or(cfg.Hold, 30*time.Second)
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	if cfg.Rand == nil {
 		cfg.Rand = rand.Float64
 	}
@@ -72,28 +75,22 @@ func New(api API, cfg Config) *Cache {
 }
 
 // Get returns the secret named id, a name or an ARN, from the cache while it is fresh. Callers who want the same
-// secret at the same time share one read, which goes on when one of them leaves. The error is an [*Error]. While it may
-// pass, a secret that was read within the last hour is returned instead.
+// secret at the same time share one read. It goes on when one of them leaves. The error is an [*Error]. While reads
+// fail for a reason that may pass, Get returns the last secret for an hour.
 func (c *Cache) Get(ctx context.Context, id string) (Secret, error) {
-	e := c.entry(id)
-	if !now().Before(e.until) || e.err != nil && withoutLimit(ctx) {
-		e = c.read(ctx, id, false)
-	}
-	if e.err == nil || now().Sub(e.good) <= stale {
+	e := c.read(ctx, id, nil)
+	if e.err == nil || c.now().Sub(e.good) <= stale {
 		return e.secret, nil
 	}
 	return Secret{}, e.err
 }
 
-// Renew returns the secret after a version of it, seen, was of no use: it reads the secret again, unless the cache has
+// Renew returns the secret after a version of it, seen, was refused. It reads the secret again, unless the cache has
 // another version. Callers who ask at the same time share one read.
-// A read that failed, or that brought the version seen again, is not repeated for Config.Hold, unless the context
-// comes from [WithoutLimit]; until then its result is returned. The error is an [*Error].
+// After a read that failed, or that brought the version seen again, Renew does not read for Config.Hold, and returns
+// what that read brought, unless ctx comes from [WithoutLimit]. The error is an [*Error].
 func (c *Cache) Renew(ctx context.Context, seen Secret) (Secret, error) {
-	e := c.entry(seen.ID)
-	if e.secret.Version == seen.Version && (!now().Before(e.held) || withoutLimit(ctx)) {
-		e = c.read(ctx, seen.ID, true)
-	}
+	e := c.read(ctx, seen.ID, &seen)
 	if e.secret.Version != seen.Version {
 		return c.Get(ctx, seen.ID)
 	}
@@ -110,55 +107,63 @@ func WithoutLimit(ctx context.Context) context.Context {
 	return context.WithValue(ctx, limitKey{}, true)
 }
 
-func withoutLimit(ctx context.Context) bool { return ctx.Value(limitKey{}) != nil }
-
-func (c *Cache) entry(id string) entry {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.entries[id]
+// due reports whether the secret must be read: for Get, where seen is nil, or for Renew.
+func (c *Cache) due(ctx context.Context, e entry, seen *Secret) bool {
+	noLimit := ctx.Value(limitKey{}) != nil
+	if seen == nil {
+		return !c.now().Before(e.until) || noLimit && e.err != nil
+	}
+	return e.secret.Version == seen.Version && (!c.now().Before(e.held) || noLimit)
 }
 
-// read reads the secret, or waits for the read that is under way. It returns the entry with the result, or with the
-// end of ctx as its error. A forced read does not wait for one that began before: that may have seen the old version.
-func (c *Cache) read(ctx context.Context, id string, forced bool) entry {
+// read returns the entry after the read that is due, if one is, or with the end of ctx as its error. Get and Renew do
+// not share a read: one that began before the refusal may bring the refused version.
+func (c *Cache) read(ctx context.Context, id string, seen *Secret) entry {
+	c.mu.Lock()
+	e := c.entries[id]
+	c.mu.Unlock()
+	if !c.due(ctx, e, seen) {
+		return e
+	}
 	if ctx.Err() == nil {
-		key := fmt.Sprintf("forced %t: %s", forced, id)
-		done := c.reads.DoChan(key, func() (any, error) { return c.fetch(context.WithoutCancel(ctx), id, forced), nil })
+		key := fmt.Sprintf("renew %t: %s", seen != nil, id)
+		done := c.reads.DoChan(key, func() (any, error) { return c.fetch(context.WithoutCancel(ctx), id, seen), nil })
 		select {
 		case result := <-done:
 			return result.Val.(entry)
 		case <-ctx.Done():
 		}
 	}
-	e := c.entry(id)
 	e.good, e.err = time.Time{}, &Error{ID: id, Reason: Interrupted, Err: ctx.Err()}
 	return e
 }
 
-// fetch reads the secret and writes the entry.
-func (c *Cache) fetch(ctx context.Context, id string, forced bool) entry {
+// fetch reads the secret, unless the read of another caller has just ended, and returns the entry with the result.
+func (c *Cache) fetch(ctx context.Context, id string, seen *Secret) entry {
+	c.mu.Lock()
+	c.begun++
+	e, number := c.entries[id], c.begun
+	c.mu.Unlock()
+	if !c.due(ctx, e, seen) {
+		return e
+	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	number := c.begun.Add(1)
 	secret, err := c.get(ctx, id)
+	now := c.now()
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, ended := c.entries[id], now()
-	if number < e.read {
-		return e // a read that began later has ended before this one
+	e = c.entries[id]
+	if err != nil || seen != nil && secret.Version == e.secret.Version {
+		e.held = now.Add(c.cfg.Hold)
 	}
-	e.read, e.err = number, err
-	if err == nil {
-		jitter := 0.9 + 0.2*c.cfg.Rand()
-		e.until = ended.Add(time.Duration(jitter * float64(c.cfg.TTL)))
-		if forced && secret.Version == e.secret.Version {
-			e.held = ended.Add(c.cfg.Hold)
-		}
-		e.secret, e.good = secret, ended
-	} else {
-		e.until, e.held = ended.Add(c.cfg.Hold), ended.Add(c.cfg.Hold)
-		if !err.Temporary() { // somebody has taken away the secret, or the right to read it
+	if number > e.number { // else a read that began later has already ended
+		e.number, e.err, e.until = number, err, now.Add(c.cfg.Hold)
+		if err == nil {
+			jitter := 0.9 + 0.2*c.cfg.Rand()
+			e.secret, e.good, e.until = secret, now, now.Add(time.Duration(jitter*float64(c.cfg.TTL)))
+		} else if !err.Temporary() { // the secret was deleted, or the role may not read it any more
 			e.secret, e.good = Secret{}, time.Time{}
 		}
 	}
@@ -167,7 +172,7 @@ func (c *Cache) fetch(ctx context.Context, id string, forced bool) entry {
 }
 
 func (c *Cache) get(ctx context.Context, id string) (Secret, *Error) {
-	out, err := c.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &id})
+	out, err := c.api.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(id)})
 	switch {
 	case err != nil:
 		return Secret{}, &Error{ID: id, Reason: classify(err), Err: err}
@@ -179,5 +184,5 @@ func (c *Cache) get(ctx context.Context, id string) (Secret, *Error) {
 	return Secret{id, *out.SecretString, aws.ToString(out.VersionId), aws.ToTime(out.CreatedDate)}, nil
 }
 
-// now is the wall clock: the monotonic one may stand still while Lambda has frozen the function.
-func now() time.Time { return time.Now().Round(0) }
+// now returns the wall clock: the monotonic clock may stop while Lambda freezes the function.
+func (c *Cache) now() time.Time { return c.cfg.Now().Round(0) }

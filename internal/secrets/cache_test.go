@@ -67,8 +67,8 @@ func (f *fakeAPI) reads() int {
 	return len(f.calls)
 }
 
-// always is the middle of the jitter.
-func always() float64 { return 0.5 }
+// middle is a random number that makes the TTL 5 minutes.
+func middle() float64 { return 0.5 }
 
 func wantReads(t *testing.T, api *fakeAPI, want int) {
 	t.Helper()
@@ -227,12 +227,12 @@ func TestStaleSecretIsServedOnlyWhileTheFaultMayPass(t *testing.T) {
 		{"timeout", context.DeadlineExceeded, true},
 		{"denied", denied, false},
 		{"missing", &smithy.GenericAPIError{Code: "ResourceNotFoundException"}, false},
-		{"unheard of", errors.New("unheard of"), false},
+		{"unknown", errors.New("unknown"), false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api := &fakeAPI{version: "v1"}
-				c := secrets.New(api, secrets.Config{Rand: always})
+				c := secrets.New(api, secrets.Config{Rand: middle})
 				get(t, c, "v1")
 				api.set("v2", tc.fault)
 				time.Sleep(5 * time.Minute)
@@ -241,7 +241,7 @@ func TestStaleSecretIsServedOnlyWhileTheFaultMayPass(t *testing.T) {
 					if !errors.Is(err, tc.fault) {
 						t.Fatalf("error = %v, want %v", err, tc.fault)
 					}
-					// What was denied once is not served because Secrets Manager is busy later.
+					// After a denied read the old secret is not served again, also while Secrets Manager is throttled.
 					api.set("v2", throttled)
 					time.Sleep(30 * time.Second)
 					_, err = c.Get(t.Context(), id)
@@ -250,7 +250,7 @@ func TestStaleSecretIsServedOnlyWhileTheFaultMayPass(t *testing.T) {
 				}
 				get(t, c, "v1")
 				get(t, c, "v1")
-				wantReads(t, api, 2) // the failure is remembered
+				wantReads(t, api, 2) // the failed read is not repeated
 				time.Sleep(55 * time.Minute)
 				get(t, c, "v1")
 				wantReads(t, api, 3)
@@ -266,7 +266,7 @@ func TestStaleSecretIsServedOnlyWhileTheFaultMayPass(t *testing.T) {
 	}
 }
 
-func TestAFailedReadIsRememberedFor30Seconds(t *testing.T) {
+func TestAFailedReadIsNotRepeatedFor30Seconds(t *testing.T) {
 	for name, fault := range map[string]error{"may pass": throttled, "somebody must act": denied} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -28,9 +28,8 @@ const (
 	ServerFault       Reason = "a fault of Secrets Manager"
 	Unreachable       Reason = "no usable answer from Secrets Manager"
 	Interrupted       Reason = "the caller left before it was read"
+	again                    = "it is tried again later; if it stays, check "
 )
-
-const again = "it is tried again later; if it stays, check "
 
 type codes = map[string]struct{}
 

@@ -48,7 +48,7 @@ func TestEachFaultHasItsOwnMessage(t *testing.T) {
 		body      string
 		reason    secrets.Reason
 		temporary bool
-		says      string // the next step, and what AWS said
+		says      string // part of the error: what to do, or the text of AWS
 	}{
 		{
 			"missing", 400, `{"__type":"ResourceNotFoundException","Message":"Secrets Manager can't find the specified secret."}`,
@@ -97,6 +97,10 @@ func TestEachFaultHasItsOwnMessage(t *testing.T) {
 			if !errors.As(fmt.Errorf("wrapped: %w", err), &temporary) || temporary.Temporary() != tc.temporary {
 				t.Errorf("Temporary is not %v", tc.temporary)
 			}
+			var classified interface{ Class() string }
+			if !errors.As(err, &classified) || classified.Class() != "secret" {
+				t.Error("the class is not secret")
+			}
 			text := err.Error()
 			if !strings.HasPrefix(text, "secrets: read wedata/token: "+string(tc.reason)+": ") || !strings.Contains(text, tc.says) {
 				t.Errorf("error %q does not say %q", text, tc.says)
@@ -111,7 +115,7 @@ func TestEachFaultHasItsOwnMessage(t *testing.T) {
 	}
 }
 
-func TestNobodyListens(t *testing.T) {
+func TestNoServerListens(t *testing.T) {
 	client := newClient(t, 200, "")
 	server := httptest.NewServer(nil)
 	server.Close()

@@ -21,21 +21,21 @@ func TestRenew(t *testing.T) {
 				wantReads(t, api, 2+i)
 			}
 		}},
-		{"a second refusal of the old version takes the fresh one", func(t *testing.T, api *fakeAPI, c *secrets.Cache, v1 secrets.Secret) {
+		{"after a second refusal of the old version the cache returns the new one", func(t *testing.T, api *fakeAPI, c *secrets.Cache, v1 secrets.Secret) {
 			api.set("v2", nil)
 			renew(t, c, v1, "v2")
 			api.set("v3", nil)
 			renew(t, c, v1, "v2")
 			wantReads(t, api, 2)
 		}},
-		{"the fresh one is taken though a later read fails", func(t *testing.T, api *fakeAPI, c *secrets.Cache, v1 secrets.Secret) {
+		{"the new one is returned although a later read fails", func(t *testing.T, api *fakeAPI, c *secrets.Cache, v1 secrets.Secret) {
 			api.set("v2", nil)
 			renew(t, c, v1, "v2")
 			api.set("v2", throttled)
 			time.Sleep(5 * time.Minute)
 			renew(t, c, v1, "v2")
 		}},
-		{"what brought nothing new is not repeated for 30 seconds", func(t *testing.T, api *fakeAPI, c *secrets.Cache, v1 secrets.Secret) {
+		{"a read that brought nothing new is not repeated for 30 seconds", func(t *testing.T, api *fakeAPI, c *secrets.Cache, v1 secrets.Secret) {
 			renew(t, c, v1, "v1")
 			api.set("v2", nil)
 			time.Sleep(30*time.Second - 1)
@@ -45,19 +45,19 @@ func TestRenew(t *testing.T) {
 			renew(t, c, v1, "v2")
 			wantReads(t, api, 3)
 		}},
-		{"a failure is told, and not repeated for 30 seconds", func(t *testing.T, api *fakeAPI, c *secrets.Cache, v1 secrets.Secret) {
+		{"a failed read returns its error and is not repeated for 30 seconds", func(t *testing.T, api *fakeAPI, c *secrets.Cache, v1 secrets.Secret) {
 			api.set("v2", throttled)
 			for range 3 {
 				_, err := c.Renew(t.Context(), v1)
 				wantReason(t, err, secrets.Throttled)
-				get(t, c, "v1") // is what there is, for those to whom it was not refused
+				get(t, c, "v1") // others may still use it
 			}
 			wantReads(t, api, 2)
 			api.set("v2", nil)
 			time.Sleep(30 * time.Second)
 			renew(t, c, v1, "v2")
 		}},
-		{"a secret taken away is gone", func(t *testing.T, api *fakeAPI, c *secrets.Cache, v1 secrets.Secret) {
+		{"a secret that may no longer be read is removed from the cache", func(t *testing.T, api *fakeAPI, c *secrets.Cache, v1 secrets.Secret) {
 			api.set("v2", denied)
 			_, err := c.Renew(t.Context(), v1)
 			wantReason(t, err, secrets.Denied)
@@ -86,17 +86,17 @@ func TestRenew(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api := &fakeAPI{version: "v1"}
-				c := secrets.New(api, secrets.Config{Rand: always})
+				c := secrets.New(api, secrets.Config{Rand: middle})
 				tc.run(t, api, c, get(t, c, "v1"))
 			})
 		})
 	}
 }
 
-func TestRefusalsCannotDriveReads(t *testing.T) {
+func TestManyRenewalsOfAnUnchangedSecretReadOncePerHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := &fakeAPI{version: "v1"}
-		c := secrets.New(api, secrets.Config{TTL: time.Hour, Rand: always})
+		c := secrets.New(api, secrets.Config{TTL: time.Hour, Rand: middle})
 		v1 := get(t, c, "v1")
 		for range 600 { // two refusals a second, for five minutes
 			renew(t, c, v1, "v1")
@@ -106,11 +106,48 @@ func TestRefusalsCannotDriveReads(t *testing.T) {
 	})
 }
 
-// Issue: a refused token that was mended within 30 s was refused again for whoever tried by hand.
+// One caller finds that a read is due, and another one makes that read before the first can begin.
+func TestARenewalThatComesSecondDoesNotReadAgain(t *testing.T) {
+	api := &fakeAPI{version: "v1"}
+	var first func() // is called when somebody looks at the clock
+	c := secrets.New(api, secrets.Config{Now: func() time.Time {
+		if call := first; call != nil {
+			first = nil
+			call()
+		}
+		return time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC)
+	}})
+	v1 := get(t, c, "v1")
+	first = func() { renew(t, c, v1, "v1") }
+	renew(t, c, v1, "v1")
+	wantReads(t, api, 2)
+}
+
+func TestTheReadThatBeganLastCounts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := &fakeAPI{version: "v1"}
+		c := secrets.New(api, secrets.Config{Rand: middle})
+		v1 := get(t, c, "v1")
+		time.Sleep(5 * time.Minute)
+		slow := make(chan struct{})
+		api.block = slow
+		go get(t, c, "v2") // its own read brings v1
+		synctest.Wait()
+		api.block = nil
+		api.set("v2", nil)
+		renew(t, c, v1, "v2")
+		close(slow)
+		synctest.Wait()
+		get(t, c, "v2")
+		wantReads(t, api, 3)
+	})
+}
+
+// A refused token that was mended within 30 s was refused again for whoever tried by hand.
 func TestACallerWithoutLimitReadsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := &fakeAPI{version: "v1"}
-		c := secrets.New(api, secrets.Config{Rand: always})
+		c := secrets.New(api, secrets.Config{})
 		v1 := get(t, c, "v1")
 		renew(t, c, v1, "v1")
 		api.set("v2", nil)

@@ -35,6 +35,8 @@ type entry struct {
 	// and all: the entry says "*", or says nothing, and then namesMerchants is false.
 	merchants      []string
 	namesMerchants bool
+	// only is the one merchant of the token secret, for events that name none; nil where there are many.
+	only []string
 }
 
 // parse reads the secret: a JSON object with an entry for each source's name.
@@ -97,41 +99,39 @@ func names[T any](table map[string]T) string {
 }
 
 // events reads one payload, which is a JSON value. What cannot be read comes back as an event with a Status.
-func (e entry) events(payload []byte, envelope departure.Meta) (events []departure.Event) {
-	if e.mapping != nil {
-		events = e.mapping.events(payload, envelope)
-	} else {
-		event, err := e.decoder.Decode(payload, envelope)
-		switch {
-		case err != nil && strictjson.Kind(payload) == "a string":
-			event = departure.Ignore(envelope, "a text and no event, such as a test delivery")
-		case err != nil:
-			event = departure.Refuse(event.Meta, err)
+func (e entry) events(payload []byte, envelope departure.Meta) []departure.Event {
+	var events []departure.Event
+	if e.mapping == nil {
+		if text, ok := strictjson.Text(payload); ok {
+			if _, err := strictjson.Parse([]byte(text)); err != nil {
+				return []departure.Event{departure.Ignore(envelope, "a text and no event, such as a test delivery")}
+			}
 		}
-		events = append(events, event)
+		events = e.decoder.Decode(payload, envelope)
+	} else {
+		events = e.mapping.events(payload, envelope)
 	}
-	for i := range events {
-		events[i] = e.limit(events[i])
+	var limited []departure.Event
+	for _, event := range events {
+		limited = append(limited, e.limit(event)...)
 	}
-	return events
+	return limited
 }
 
-// limit keeps the event within the merchants that the entry allows.
-func (e entry) limit(event departure.Event) departure.Event {
+// limit keeps the event within the merchants that the entry allows, and checks it.
+func (e entry) limit(event departure.Event) []departure.Event {
 	if event.Status != "" {
-		return event
+		return []departure.Event{event}
 	}
 	if len(event.Merchants) == 0 {
-		event.Merchants = slices.Clone(e.merchants)
+		event.Merchants = slices.Concat(e.merchants, e.only)
 	}
-	err := event.Check()
 	for _, merchant := range event.Merchants {
 		if len(e.merchants) > 0 && !slices.Contains(e.merchants, merchant) {
-			err = errors.New("merchant: not among the merchants of this source")
+			refused := departure.Refuse(event.Meta, errors.New("merchant: not among the merchants of this source"))
+			refused.About = event.UIDs
+			return []departure.Event{refused}
 		}
 	}
-	if err != nil {
-		return departure.Refuse(event.Meta, err)
-	}
-	return event
+	return event.Checked()
 }

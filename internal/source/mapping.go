@@ -94,8 +94,13 @@ func (mp *mapping) events(body []byte, envelope departure.Meta) []departure.Even
 		return []departure.Event{departure.Refuse(envelope, err)}
 	}
 	var events []departure.Event
-	for _, item := range items {
-		events = append(events, mp.event(item, envelope)...)
+	for i, item := range items {
+		for _, event := range mp.event(item, envelope) {
+			if event.Status == departure.Failed {
+				event.Detail = fmt.Sprintf("item %d: %s", i+1, event.Detail)
+			}
+			events = append(events, event)
+		}
 	}
 	return events
 }
@@ -117,7 +122,9 @@ func (mp *mapping) event(item gjson.Result, envelope departure.Meta) []departure
 		return []departure.Event{departure.Ignore(event.Meta, mp.left.whyNot(item, ids))}
 	}
 	if err != nil {
-		return []departure.Event{departure.Refuse(event.Meta, err)}
+		refused := departure.Refuse(event.Meta, err)
+		refused.About = ids
+		return []departure.Event{refused}
 	}
 	unmapped := departure.Event{
 		Meta: event.Meta, Status: departure.Unknown, Class: departure.ClassUnmapped, Detail: "not in people",

@@ -29,9 +29,9 @@ type Config struct {
 	SecretID string
 	// Decoder reads payloads that are events already. Its zone is the default for entries without a utc_offset.
 	Decoder departure.Decoder
-	// Indexed reports whether the token secret is an index of merchants. Then every HTTP source must name its
-	// merchants. Nil means that it never is.
-	Indexed func(context.Context) (bool, error)
+	// Merchants returns the merchants of the token secret, and whether it is an index of them. If it is, every HTTP
+	// source must name its merchants. Nil means one merchant whose appid is not known.
+	Merchants func(context.Context) (appids []string, index bool, err error)
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
 }
@@ -82,7 +82,7 @@ func (reg *Registry) Receive(
 			err = fmt.Errorf("%w: %w", ErrMalformed, err)
 		}
 		if err == nil {
-			err = reg.checkMerchants(ctx, name, e)
+			e.only, err = reg.checkMerchants(ctx, name, e)
 		}
 		if err != nil {
 			return err
@@ -133,7 +133,7 @@ func (reg *Registry) Check(ctx context.Context) error {
 			e := entries[name]
 			err := e.fault
 			if err == nil && e.scheme != nil {
-				err = reg.checkMerchants(ctx, name, e)
+				_, err = reg.checkMerchants(ctx, name, e)
 			}
 			var faulty *FaultsError
 			if errors.As(err, &faulty) {
@@ -146,20 +146,25 @@ func (reg *Registry) Check(ctx context.Context) error {
 	})
 }
 
-// checkMerchants errs where a sender could reach every merchant although its entry does not say so.
-func (reg *Registry) checkMerchants(ctx context.Context, name string, e entry) error {
-	if e.namesMerchants || reg.cfg.Indexed == nil {
-		return nil
+// checkMerchants errs where a sender could reach every merchant although its entry does not say so. Where there is only
+// one merchant, it returns its appid: the secret may be an index when the departure is carried out.
+func (reg *Registry) checkMerchants(ctx context.Context, name string, e entry) (only []string, err error) {
+	if len(e.merchants) > 0 || reg.cfg.Merchants == nil {
+		return nil, nil
 	}
-	indexed, err := reg.cfg.Indexed(ctx)
+	all, index, err := reg.cfg.Merchants(ctx)
 	switch {
+	case err != nil && e.namesMerchants:
+		return nil, nil // it may reach all of them
 	case err != nil:
-		return fmt.Errorf("source: which merchants there are: %w", err)
-	case indexed:
+		return nil, fmt.Errorf("source: which merchants there are: %w", err)
+	case index && !e.namesMerchants:
 		const missing = `.merchants: missing: the token secret has many merchants, name those of this source, or ["*"]`
-		return faults("sources." + name + missing)
+		return nil, faults("sources." + name + missing)
+	case index || all[0] == "":
+		return nil, nil
 	}
-	return nil
+	return all, nil
 }
 
 // try runs use on the sources. If that fails in a way that another version of the secret could change, it renews the

@@ -134,7 +134,7 @@ func TestRead(t *testing.T) {
 func TestAnIndexNeedsMerchants(t *testing.T) {
 	indexed := func(entry string, index bool, err error) (Delivery, error) {
 		reg := newRegistry(entry)
-		reg.cfg.Indexed = func(context.Context) (bool, error) { return index, err }
+		reg.cfg.Merchants = func(context.Context) ([]string, bool, error) { return []string{""}, index, err }
 		return receive(reg, bearerRequest("k"))
 	}
 	const (
@@ -163,7 +163,7 @@ func TestCheckFindsEveryFault(t *testing.T) {
 	reg := registryOf(&vault{versions: []string{
 		`{"b":{"scheme":"bearer"},"a":{"scheme":"bearer","keys":["k"]},"c":{"uid":"u","each":""}}`,
 	}})
-	reg.cfg.Indexed = func(context.Context) (bool, error) { return true, nil }
+	reg.cfg.Merchants = func(context.Context) ([]string, bool, error) { return nil, true, nil }
 	err := reg.Check(context.Background())
 	var faulty *FaultsError
 	if !errors.As(err, &faulty) {

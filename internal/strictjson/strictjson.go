@@ -2,7 +2,6 @@
 //
 // A name that stands twice in an object, at any depth, is an error. So are text that is not UTF-8 and anything after
 // the value. Names are exact: "UID" is not "uid". A byte order mark before it is skipped (RFC 8259, section 8.1).
-//
 // Errors name a member and what is wrong with it. They never quote a value.
 package strictjson
 

@@ -44,7 +44,7 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 		if text := errors.Join(errs...); text != nil && strings.Contains(text.Error(), token) && !inName(secret, token) {
-			t.Errorf("the error tells the content: %v", text)
+			t.Errorf("the error quotes the content: %v", text)
 		}
 	})
 }

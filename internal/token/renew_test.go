@@ -63,7 +63,7 @@ func TestRenew(t *testing.T) {
 			change: func(api *fakeAPI) { delete(api.values, "wedata/b") }, reads: []string{"wedata/b", root},
 		},
 		{
-			name: "a token behind the index, not to be read now", secrets: []string{root, behind("wedata/b"), "wedata/b", "tok-1"}, merchant: wxB,
+			name: "a token behind the index, its secret throttled", secrets: []string{root, behind("wedata/b"), "wedata/b", "tok-1"}, merchant: wxB,
 			change: func(api *fakeAPI) { api.faults["wedata/b"] = &smithy.GenericAPIError{Code: "ThrottlingException"} },
 			reads:  []string{"wedata/b"},
 		},
@@ -73,15 +73,15 @@ func TestRenew(t *testing.T) {
 			token:  "tok-2", secretID: root, reads: []string{"wedata/b", root},
 		},
 		{
-			name: "a merchant taken out of the index", secrets: []string{root, inline("tok-1", "tok-c")}, merchant: wxA,
+			name: "a merchant that was removed from the index", secrets: []string{root, inline("tok-1", "tok-c")}, merchant: wxA,
 			change: func(api *fakeAPI) { api.set(root, behind("wedata/b")) }, reads: []string{root},
 		},
 		{
-			name: "a secret broken meanwhile", secrets: []string{root, "tok-1"},
+			name: "a secret that was overwritten with two tokens", secrets: []string{root, "tok-1"},
 			change: func(api *fakeAPI) { api.set(root, "tok-1 tok-2") }, reads: []string{root},
 		},
 		{
-			name: "a secret taken away", secrets: []string{root, "tok-1"},
+			name: "a secret that was deleted", secrets: []string{root, "tok-1"},
 			change: func(api *fakeAPI) { delete(api.values, root) }, reads: []string{root},
 		},
 	} {
@@ -93,7 +93,7 @@ func TestRenew(t *testing.T) {
 			}
 			tc.change(api)
 			api.calls = nil
-			for range 3 { // refused again, it costs no more reads
+			for range 3 { // a second refusal causes no more reads
 				got, err := store.Renew(t.Context(), tc.merchant, refused)
 				if tc.token == "" {
 					wantError(t, got, err, "")

@@ -1,7 +1,6 @@
 // Package token finds a merchant's authorizer_access_token: in one secret with one token, or by an index of many
-// merchants that holds their tokens or names secrets that do.
-//
-// It never refreshes a token: a token server writes the secret.
+// merchants that holds their tokens or names secrets that do. It never refreshes a token: your token server does that
+// and writes the secret.
 package token
 
 import (
@@ -15,7 +14,7 @@ import (
 	"wedata-unbind/internal/secrets"
 )
 
-// Store finds tokens. It is safe for concurrent use.
+// Store finds tokens, as [offboard.Tokens]. It is safe for concurrent use.
 type Store struct {
 	secrets *secrets.Cache
 	id      string
@@ -23,8 +22,6 @@ type Store struct {
 	mu   sync.Mutex
 	form form // the version of the secret that was parsed last
 }
-
-var _ offboard.Tokens = (*Store)(nil)
 
 // New returns the Store of the secret named secretID, a name or an ARN. Its index names all other secrets.
 func New(s *secrets.Cache, secretID string) *Store { return &Store{secrets: s, id: secretID} }

@@ -46,7 +46,7 @@ func (f *fakeAPI) GetSecretValue(_ context.Context, in *secretsmanager.GetSecret
 	if !ok {
 		return nil, &smithy.GenericAPIError{Code: "ResourceNotFoundException", Message: "can't find the specified secret"}
 	}
-	return &secretsmanager.GetSecretValueOutput{ // whoever writes another value makes another version
+	return &secretsmanager.GetSecretValueOutput{ // another value has another version
 		SecretString: aws.String(value), VersionId: aws.String("version of " + value), CreatedDate: aws.Time(written),
 	}, nil
 }
@@ -84,6 +84,11 @@ func wantToken(t *testing.T, got offboard.Token, err error, value, secretID stri
 	}
 }
 
+type classifiedError interface {
+	error
+	Class() string
+}
+
 func wantError(t *testing.T, got offboard.Token, err error, says string) {
 	t.Helper()
 	if err == nil || !strings.Contains(err.Error(), says) {
@@ -93,7 +98,10 @@ func wantError(t *testing.T, got offboard.Token, err error, says string) {
 		t.Error("a result beside the error")
 	}
 	if err != nil && strings.Contains(err.Error(), "tok-") {
-		t.Errorf("the error tells a token: %v", err)
+		t.Errorf("the error quotes a token: %v", err)
+	}
+	if classified, ok := errors.AsType[classifiedError](err); !ok || classified.Class() != "secret" {
+		t.Errorf("%v has not the class secret", err)
 	}
 }
 
@@ -253,7 +261,7 @@ func TestIndex(t *testing.T) {
 		{name: "an index behind the index", merchant: "wx00000000000000d7", says: "authorizers.wx00000000000000d7.secret_id: token: secret wedata/token: it is an index itself"},
 		{name: "another's secret", merchant: "wx00000000000000d8", says: "secret wedata/b: its authorizer_appid is " + wxB},
 		{name: "secret in no known form", merchant: "wx00000000000000d9", says: "secret wedata/words: a bare token that has white space"},
-		{name: "secret not to be read now", merchant: "wx00000000000000da", says: "secrets: read wedata/busy: throttled", temporary: true},
+		{name: "secret throttled", merchant: "wx00000000000000da", says: "secrets: read wedata/busy: throttled", temporary: true},
 		{name: "no appid", merchant: "WX000000000000000A", says: `authorizers."WX000000000000000A": not an appid`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -277,11 +285,11 @@ func TestIndex(t *testing.T) {
 			t.Errorf("Merchants = %s, %v; want %s", got, err, want)
 		}
 	})
-	// The index was read anew once, for the first merchant that is not in it, and no more for the others.
+	// The index was read again once, for the first merchant that is not in it, and not for the others.
 	api.wantReads(t, root, "wedata/b", "wedata/bare", root, "wedata/gone", "wedata/words", "wedata/busy")
 }
 
-func TestAMerchantAddedAMomentAgoIsFound(t *testing.T) {
+func TestAMerchantAddedSinceTheLastReadIsFound(t *testing.T) {
 	store, api := newStore(root, `{"authorizers":{"`+wxA+`":{"authorizer_access_token":"tok-a"}}}`)
 	got, err := store.Token(t.Context(), wxA)
 	wantToken(t, got, err, "tok-a", root)

@@ -138,19 +138,17 @@ func (c *Client) UnbindUser(ctx context.Context, token, uid string) error {
 	return err
 }
 
-// QueryBindList returns everyone who is or was bound to the merchant's We分析, in WeChat's order (WeChat docs,
-// weDataQueryBindList). Every error is an [*Error]. An empty token is refused as [BadInput] without a call.
-func (c *Client) QueryBindList(ctx context.Context, token string) ([]Binding, error) {
-	op := operation{name: "query bind list", path: listPath, token: token, limit: listLimit}
-	r, err := c.post(ctx, op)
-	if err != nil {
-		return nil, err
+// QueryBindList returns who is or was bound to the merchant's We分析, in WeChat's order (WeChat docs,
+// weDataQueryBindList): the entries for whose uid keep returns true, or all where keep is nil. The list has everyone
+// who was ever bound, and is read as a stream; what is not kept takes no memory.
+//
+// Every error is an [*Error]. An empty token is refused as [BadInput] without a call. A list in which any entry has no
+// uid or no is_bind, or has one of them twice, is [Unclear].
+func (c *Client) QueryBindList(ctx context.Context, token string, keep func(uid string) bool) ([]Binding, error) {
+	if keep == nil {
+		keep = func(string) bool { return true }
 	}
-	bindings, err := r.bindings()
-	if err != nil {
-		return nil, &Error{Op: op.name, HTTPStatus: r.status, Class: Unclear, Err: err}
-	}
-	return bindings, nil
+	return c.post(ctx, operation{name: "query bind list", path: listPath, token: token, limit: listLimit, keep: keep})
 }
 
 // operation is one request to WeChat. No error may hold its token or uid.
@@ -158,17 +156,18 @@ type operation struct {
 	name, path string
 	token, uid string
 	body       string
-	limit      int // of the reply, in bytes
+	limit      int64                 // of the reply, in bytes
+	keep       func(uid string) bool // which entries of the list; nil where none is asked for
 }
 
 func (o operation) refuse(why string) error {
 	return &Error{Op: o.name, Class: BadInput, Err: errors.New(why)}
 }
 
-// post sends the request and returns a reply with errcode 0.
-func (c *Client) post(ctx context.Context, op operation) (reply, error) {
+// post sends the request and returns the list of a reply with errcode 0.
+func (c *Client) post(ctx context.Context, op operation) ([]Binding, error) {
 	if strings.TrimSpace(op.token) == "" {
-		return reply{}, op.refuse("the token is empty")
+		return nil, op.refuse("the token is empty")
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -179,7 +178,7 @@ func (c *Client) post(ctx context.Context, op operation) (reply, error) {
 	target := c.base + op.path + "?access_token=" + url.QueryEscape(op.token)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(op.body))
 	if err != nil {
-		return reply{}, &Error{Op: op.name, Class: Network, Err: newCause(err, false)}
+		return nil, &Error{Op: op.name, Class: Network, Err: newCause(err, false)}
 	}
 	if op.body != "" {
 		req.Header.Set("Content-Type", "application/json")
@@ -189,12 +188,12 @@ func (c *Client) post(ctx context.Context, op operation) (reply, error) {
 
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return reply{}, &Error{Op: op.name, Class: Network, Err: newCause(err, answered.Load())}
+		return nil, &Error{Op: op.name, Class: Network, Err: newCause(err, answered.Load())}
 	}
 	defer resp.Body.Close()
-	r, fault := op.readReply(resp)
+	list, fault := op.readReply(resp)
 	if fault != nil {
-		return reply{}, fault
+		return nil, fault
 	}
-	return r, nil
+	return list, nil
 }

@@ -220,7 +220,7 @@ func TestUnbindUserSends(t *testing.T) {
 
 func TestQueryBindListSendsNoBody(t *testing.T) {
 	api, client := weChat(t, wedatatest.Options{}, wedata.Config{})
-	if _, err := client.QueryBindList(t.Context(), token); err != nil {
+	if _, err := client.QueryBindList(t.Context(), token, nil); err != nil {
 		t.Fatal(err)
 	}
 	want := wedatatest.Call{
@@ -234,7 +234,7 @@ func TestQueryBindListSendsNoBody(t *testing.T) {
 
 func TestBadInputIsNotSent(t *testing.T) {
 	api, client := weChat(t, wedatatest.Options{}, wedata.Config{})
-	_, listErr := client.QueryBindList(t.Context(), "")
+	_, listErr := client.QueryBindList(t.Context(), "", nil)
 	for want, err := range map[string]error{
 		"wedata: unbind user: the token is empty: correct the request":     client.UnbindUser(t.Context(), " \n", uid),
 		"wedata: query bind list: the token is empty: correct the request": listErr,
@@ -273,9 +273,18 @@ func TestQueryBindList(t *testing.T) {
 			},
 			{UID: "example", CreateTime: at(1663668070), UpdateTime: at(1663668119)},
 		}},
-		"nobody":       {`{"errcode":0,"info":[]}`, []wedata.Binding{}},
-		"null":         {`{"errcode":0,"info":null}`, []wedata.Binding{}},
-		"bare entries": {`{"errcode":0,"info":[{"uid":"E1","is_bind":1}]}`, []wedata.Binding{{UID: "E1", Bound: true}}},
+		"nobody":                  {`{"errcode":0,"info":[]}`, []wedata.Binding{}},
+		"null":                    {`{"errcode":0,"info":null}`, []wedata.Binding{}},
+		"bare entries":            {`{"errcode":0,"info":[{"uid":"E1","is_bind":1}]}`, []wedata.Binding{{UID: "E1", Bound: true}}},
+		"errcode behind the list": {`{"info":[{"is_bind":0,"uid":"E1"}],"errcode":0}`, []wedata.Binding{{UID: "E1"}}},
+		"a uid in two entries": {
+			`{"errcode":0,"info":[{"uid":"E1","is_bind":1},{"uid":"E1","is_bind":0}]}`,
+			[]wedata.Binding{{UID: "E1", Bound: true}, {UID: "E1"}},
+		},
+		"a broken nickname, twice": {
+			`{"errcode":0,"info":[{"uid":"E1","is_bind":1,"nickname":"","nickname":"` + "\xff" + `"}]}`,
+			[]wedata.Binding{{UID: "E1", Bound: true, Nickname: "\uFFFD"}},
+		},
 		"permission ids of any kind": {
 			`{"errcode":0,"info":[{"uid":"E1","is_bind":1,"perm":[{"perm_id":7,"name":"a"},{"perm_id":"x"},{}]}]}`,
 			[]wedata.Binding{{UID: "E1", Bound: true, Perm: []string{"a", "", ""}}},
@@ -283,7 +292,7 @@ func TestQueryBindList(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := serve(t, replying(200, "application/json", row.reply), wedata.Config{})
-			got, err := client.QueryBindList(t.Context(), token)
+			got, err := client.QueryBindList(t.Context(), token, nil)
 			if err != nil || !reflect.DeepEqual(got, row.want) {
 				t.Errorf("got %+v, %v\nwant %+v", got, err, row.want)
 			}
@@ -293,14 +302,24 @@ func TestQueryBindList(t *testing.T) {
 
 func TestQueryBindListRefuses(t *testing.T) {
 	for reply, want := range map[string]string{
-		`{"errcode":0}`:           "reply has no info",
-		`{"errcode":0,"info":{}}`: "not a list of bindings",
-		`{"errcode":0,"info":[{"uid":"E1","is_bind":"yes"}]}`:  "not a list of bindings",
-		`{"errcode":0,"info":[{"uid":"E1"}]}`:                  "entry 0 of the reply's info",
-		`{"errcode":0,"info":[{"uid":"E1","is_bind":1},null]}`: "entry 1 of the reply's info",
+		`{"errcode":0}`:                     "reply has no info",
+		`{"errcode":0,"info":[],"info":[]}`: "reply has no info, or two",
+		`{"errcode":0,"info":[{"uid":"E1","uid":"E2","is_bind":1}]}`:                  "entry 0 of the reply's info",
+		`{"errcode":0,"info":[{"uid":"E1","is_bind":1,"is_bind":0}]}`:                 "entry 0 of the reply's info",
+		`{"errcode":0,"info":[{"uid":"","is_bind":1}]}`:                               "entry 0 of the reply's info",
+		`{"errcode":0,"info":[{"uid":"E1","is_bind":1},{"uid":"E2","is_bind":null}]}`: "entry 1 of the reply's info",
+		`{"errcode":0,"info":[{"uid":"E1","is_bind":1},{"is_bind":1}]}`:               "entry 1 of the reply's info",
+		`{"errcode":0,"info":[{"UID":"E1","is_bind":1}]}`:                             "entry 0 of the reply's info",
+		`{"info":[{"uid":"E1","is_bind":1}]}`:                                         "no errcode",
+		`{"info":[{"uid":"E1","is_bind":1}],"errcode":0`:                              "not a JSON object",
+		`{"errcode":0,"info":{}}`:                                                     "not a list of bindings",
+		`{"errcode":0,"info":[{"uid":"E1","is_bind":"yes"}]}`:                         "not a list of bindings",
+		`{"errcode":0,"info":[{"uid":"E1"}]}`:                                         "entry 0 of the reply's info",
+		`{"errcode":0,"info":[{"uid":"E1","is_bind":1},null]}`:                        "entry 1 of the reply's info",
 	} {
 		client := serve(t, replying(200, "application/json", reply), wedata.Config{})
-		list, err := client.QueryBindList(t.Context(), token)
+		nobody := func(string) bool { return false } // an entry that nobody asks for counts too
+		list, err := client.QueryBindList(t.Context(), token, nobody)
 		e := failure(t, err)
 		if list != nil || e.HTTPStatus != 200 || e.Class != wedata.Unclear || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", reply, err, want)
@@ -322,7 +341,7 @@ func TestADeadKeptConnectionIsReplaced(t *testing.T) {
 		if err := client.UnbindUser(t.Context(), token, uid); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := client.QueryBindList(t.Context(), token); err != nil {
+		if _, err := client.QueryBindList(t.Context(), token, nil); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -13,7 +13,8 @@ type Error struct {
 	HTTPStatus int
 	// Code is WeChat's errcode, 0 where none was read.
 	Code int
-	// Msg is WeChat's errmsg without the request id: one line of at most 200 bytes, with *** for token and uid.
+	// Msg is WeChat's errmsg without the request id: one line of at most 200 bytes, "" where it might hold a part of the
+	// token or the uid.
 	Msg string
 	// RID is WeChat's request id, "" where there was none. WeChat's support needs it, within 7 days.
 	RID string

@@ -38,7 +38,7 @@ func TestEveryErrcodeHasItsClass(t *testing.T) {
 				api.Fail(wedatatest.Fault{Errcode: code, Times: 2})
 				err := client.UnbindUser(t.Context(), token, uid)
 				e := failure(t, err)
-				_, listErr := client.QueryBindList(t.Context(), token)
+				_, listErr := client.QueryBindList(t.Context(), token, nil)
 				if got := failure(t, listErr); e.Class != class || got.Class != class {
 					t.Errorf("classes %q and %q, want %q", e.Class, got.Class, class)
 				}
@@ -57,22 +57,35 @@ func TestEveryErrcodeHasItsClass(t *testing.T) {
 func TestErrmsgAndRequestID(t *testing.T) {
 	const rid = "6389a6d5-4b4a6e7d-1f7d2a5e"
 	for name, row := range map[string]struct{ errmsg, msg, rid string }{
-		"at the end":           {"api unauthorized rid: " + rid, "api unauthorized", rid},
-		"behind a comma":       {"invalid appid, rid: " + rid, "invalid appid", rid},
-		"without a blank":      {"system error rid:" + rid, "system error", rid},
-		"alone":                {"rid: " + rid, "", rid},
-		"in the middle":        {"system error, rid: " + rid + " hint: x", "system error hint: x", rid},
-		"none":                 {"api unauthorized", "api unauthorized", ""},
-		"another form":         {"busy rid: 77", "busy rid: 77", ""},
-		"another word":         {"grid: " + rid, "grid: " + rid, ""},
-		"lines and controls":   {" a\r\n\tb\x1b[31m\u2028c\u202e ", "a   b[31m c", ""},
-		"long":                 {strings.Repeat("错", 100), strings.Repeat("错", 65) + "…", ""},
-		"the token":            {"token " + token + " is old", "token *** is old", ""},
-		"the token in a URL":   {"POST /x?access_token=" + url.QueryEscape(token), "POST /x?access_token=***", ""},
-		"half a token":         {"POST /x?access_token=" + token[:9] + " …", "POST /x?access_token=*** …", ""},
-		"the uid":              {"no user E1001@example.com", "no user ***", ""},
-		"the uid in a URL":     {"no user E1001%40example.com", "no user ***", ""},
-		"token split by a NUL": {"token " + token[:5] + "\x00" + token[5:], "token ***", ""},
+		"at the end":         {"api unauthorized rid: " + rid, "api unauthorized", rid},
+		"behind a comma":     {"invalid appid, rid: " + rid, "invalid appid", rid},
+		"without a blank":    {"system error rid:" + rid, "system error", rid},
+		"alone":              {"rid: " + rid, "", rid},
+		"in the middle":      {"system error, rid: " + rid + " hint: x", "system error hint: x", rid},
+		"none":               {"api unauthorized", "api unauthorized", ""},
+		"another form":       {"busy rid: 77", "busy rid: 77", ""},
+		"another word":       {"grid: " + rid, "", ""},
+		"lines and controls": {" a\r\n\tb\x1b[31m\u2028c\u202e ", "a   b[31m c", ""},
+		"long":               {strings.Repeat("错", 100), strings.Repeat("错", 65) + "…", ""},
+		"an IP address": {
+			"invalid ip 203.0.113.107 ipv6 ::ffff:203.0.113.107, not in whitelist rid: " + rid,
+			"invalid ip 203.0.113.107 ipv6 ::ffff:203.0.113.107, not in whitelist", rid,
+		},
+		"long words": {"access_token and refresh_token exception, require http/https", "access_token and refresh_token exception, require http/https", ""},
+		// Only the errcode is shown where the message may hold a secret.
+		"the token":             {"token " + token + " is old", "", ""},
+		"the token in a URL":    {"POST /x?access_token=" + url.QueryEscape(token), "", ""},
+		"half a token":          {"POST /x?access_token=" + token[:9] + " …", "", ""},
+		"a token in parts":      {"no 61_Kq9 - secr et_T rid: " + rid, "", rid},
+		"a token reversed":      {"no neK0T_te", "", ""},
+		"a token in hex":        {"no 71392D73 65637265", "", ""},
+		"a token in base64":     {"no cTktc2Vj", "", ""},
+		"a token as request id": {"no rid: 36315f4b-71392d73-65637265", "no", ""},
+		"another long run":      {"hint: AAAABBBBCCCCDDDD", "", ""},
+		"the uid":               {"no user E1001@example.com", "", ""},
+		"the uid in capitals":   {"no user e1001@EXAMPLE.COM", "", ""},
+		"the uid in a URL":      {"no user E1001%40example.com", "", ""},
+		"token split by a NUL":  {"token " + token[:5] + "\x00" + token[5:], "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			client := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -100,10 +113,11 @@ func TestUnclearReplies(t *testing.T) {
 		"trailing data":       {200, "application/json", ok + "{}", "not a JSON object"},
 		"a list":              {200, "application/json", "[0]", "not a JSON object"},
 		"null":                {200, "application/json", "null", "no errcode"},
-		"no errcode":          {200, "", `{"errmsg":"ok"}`, "no errcode that is a whole number (another media type, 15 bytes)"},
+		"no errcode":          {200, "", `{"errmsg":"ok"}`, "no errcode that is a whole number, or two (another media type, 15 bytes)"},
 		"errcode null":        {200, "", `{"errcode":null}`, "no errcode"},
 		"errcode a string":    {200, "", `{"errcode":"0"}`, "no errcode"},
 		"errcode a fraction":  {200, "", `{"errcode":0.5}`, "no errcode"},
+		"two errcodes":        {200, "", `{"errcode":40001,"errcode":0}`, "no errcode that is a whole number, or two"},
 		"Errcode":             {200, "", `{"Errcode":0}`, "no errcode"},
 		"errcode 0 under 500": {500, "", ok, "HTTP 500: errcode 0 with an HTTP status"},
 		"errcode 0 under 302": {302, "", ok, "HTTP 302: errcode 0 with an HTTP status"},
@@ -184,7 +198,7 @@ func TestEveryFaultHasItsClass(t *testing.T) {
 			api, client := weChat(t, wedatatest.Options{}, wedata.Config{})
 			row.fault.Times = 2
 			api.Fail(row.fault)
-			_, listErr := client.QueryBindList(t.Context(), token)
+			_, listErr := client.QueryBindList(t.Context(), token, nil)
 			for _, err := range []error{client.UnbindUser(t.Context(), token, uid), listErr} {
 				if e := failure(t, err); e.Class != row.class || e.HTTPStatus != row.status {
 					t.Errorf("got %v with status %d, want class %q with %d", err, e.HTTPStatus, row.class, row.status)
@@ -280,7 +294,7 @@ func TestNoErrorHoldsASecret(t *testing.T) {
 	}
 	for name, client := range clients {
 		t.Run(name, func(t *testing.T) {
-			_, listErr := client.QueryBindList(t.Context(), token)
+			_, listErr := client.QueryBindList(t.Context(), token, nil)
 			for _, err := range []error{client.UnbindUser(t.Context(), token, secretUID), listErr} {
 				if err == nil {
 					t.Fatal("no error")

@@ -1,50 +1,70 @@
 package wedata
 
 import (
-	"encoding/json"
-	"net/url"
+	"encoding/base64"
+	"fmt"
 	"regexp"
-	"strconv"
+	"slices"
 	"strings"
 	"unicode"
 )
 
-// maxMsg is the longest [Error.Msg], in bytes.
-const maxMsg = 200
+const maxMsg = 200 // the longest [Error.Msg], in bytes
 
 var (
 	// The request id at the end of an errmsg. Some messages have a comma before it.
 	requestID = regexp.MustCompile(`[\s,]*\brid:\s*([[:xdigit:]]{8}(?:-[[:xdigit:]]{8}){2})`)
-	// A token that WeChat has cut short: a search for the whole token does not find it.
-	tokenParameter = regexp.MustCompile(`access_token=[^&\s"']+`)
-	hexEscape      = regexp.MustCompile(`%[[:xdigit:]]{2}`)
+	// What may spell a secret: a long run, an escape of a URL, JSON or HTML; but not words or an IPv4 address (40164).
+	suspect  = regexp.MustCompile(`[!-~]{16,}|[%&\\][!-~]{2,}`)
+	harmless = regexp.MustCompile(`^(([a-z]+[-_/])*[a-z]+|(::ffff:)?\d+(\.\d+){3})[.,:;]?$`)
+	notAlnum = regexp.MustCompile(`[^0-9a-z]`)
 )
 
-// redact splits WeChat's errmsg into the request id and the message: one line of at most maxMsg bytes, with *** for
-// the secrets. It cleans first, since control characters may split a secret. It cuts last, since half a secret is not
-// found.
-func redact(errmsg string, secrets ...string) (msg, rid string) {
+// redact splits WeChat's errmsg into the request id and the message, one line of at most maxMsg bytes. Either is ""
+// where it might hold the uid or a part of the token.
+func redact(errmsg, token, uid string) (msg, rid string) {
 	msg = clean(errmsg)
 	if at := requestID.FindStringSubmatchIndex(msg); at != nil {
 		msg, rid = clean(msg[:at[0]]+msg[at[1]:]), msg[at[2]:at[3]]
 	}
-	for _, secret := range secrets {
-		for _, spelling := range spellings(secret) {
-			if spelling != "" {
-				msg = strings.ReplaceAll(msg, spelling, "***")
-			}
-		}
-	}
-	msg = tokenParameter.ReplaceAllString(msg, "access_token=***")
 	if len(msg) > maxMsg {
 		msg = strings.ToValidUTF8(msg[:maxMsg-len("…")], "") + "…"
+	}
+	odd := func(run string) bool { return !harmless.MatchString(run) }
+	if slices.ContainsFunc(suspect.FindAllString(msg, -1), odd) || tells(msg, token, uid) {
+		msg = ""
+	}
+	if tells(rid, token, uid) {
+		rid = ""
 	}
 	return msg, rid
 }
 
+// tells reports whether the text has the uid, the token or 6 characters in a row of the token as it is, reversed, in hex
+// or in base64. It compares without case, then letters and digits alone.
+func tells(text, token, uid string) bool {
+	reversed := []byte(token)
+	slices.Reverse(reversed)
+	b64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
+	spellings := fmt.Sprintf("%s\n%s\n%x\n", token, reversed, token) +
+		b64(token) + "\n" + b64("\n"+token) + "\n" + b64("\n\n"+token) // it depends on how many bytes stand before
+	alnum := func(s string) string { return notAlnum.ReplaceAllString(strings.ToLower(s), "") }
+	for _, form := range []func(string) string{strings.ToLower, alnum} {
+		text, spellings := form(text), form(spellings)
+		if t, u := form(token), form(uid); t != "" && strings.Contains(text, t) || u != "" && strings.Contains(text, u) {
+			return true
+		}
+		for i := range len(text) - 5 {
+			if strings.Contains(spellings, text[i:i+6]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // clean returns the text as one line of valid UTF-8 without control characters.
 func clean(text string) string {
-	text = strings.ToValidUTF8(text, "\uFFFD")
 	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r): // line breaks too
@@ -54,21 +74,4 @@ func clean(text string) string {
 		}
 		return r
 	}, text))
-}
-
-// spellings returns the secret as it stands in a text, a URL, JSON and Go's quotes.
-func spellings(secret string) []string {
-	inURL := url.QueryEscape(secret)
-	all := []string{
-		secret,
-		clean(secret),
-		inURL,
-		hexEscape.ReplaceAllStringFunc(inURL, strings.ToLower),
-		url.PathEscape(secret),
-	}
-	inJSON, _ := json.Marshal(secret) // cannot fail for a string
-	for _, quoted := range []string{string(inJSON), strconv.Quote(secret), strconv.QuoteToASCII(secret)} {
-		all = append(all, quoted[1:len(quoted)-1])
-	}
-	return all
 }

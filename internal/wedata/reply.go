@@ -2,13 +2,15 @@ package wedata
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
 	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // Binding is one person of a merchant's bind list.
@@ -25,64 +27,123 @@ type Binding struct {
 	Perm []string
 }
 
-// reply has the members of WeChat's JSON object. It is a map because member names are exact here, and encoding/json
-// ignores case in the names of struct fields.
-type reply struct {
-	status  int
-	members map[string]json.RawMessage
+// lenient: a broken nickname does not make a reply unreadable. [once] counts the members that may not stand twice.
+var lenient = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+
+// once is a member of an object, and how often it stands there.
+type once[T any] struct {
+	value T
+	times int
+}
+
+func (o *once[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	o.times++
+	return json.UnmarshalDecode(dec, &o.value)
 }
 
 var mediaTypes = map[string]string{"application/json": "JSON", "text/html": "HTML", "text/plain": "plain text"}
 
-// readReply returns either a reply with errcode 0 or a fault, never both. It quotes nothing but errmsg, since the page
-// of a proxy may repeat the URL with the token.
-func (o operation) readReply(resp *http.Response) (reply, *Error) {
-	body, err := io.ReadAll(io.LimitReader(resp.Body, int64(o.limit)+1))
-	unclear := func(format string, args ...any) (reply, *Error) {
+// readReply returns a fault, or the list of a reply with errcode 0. It quotes nothing but errmsg, since the page of a
+// proxy may repeat the URL with the token. It reads the body as a stream: a bind list may have many MB.
+func (o operation) readReply(resp *http.Response) ([]Binding, *Error) {
+	var r struct {
+		Errcode once[jsontext.Value] `json:"errcode"`
+		Errmsg  jsontext.Value       `json:"errmsg"`
+		Info    once[bindList]       `json:"info"`
+	}
+	list := &r.Info.value
+	list.keep = o.keep
+	body := &io.LimitedReader{R: resp.Body, N: o.limit + 1}
+	invalid := json.UnmarshalRead(body, &r, lenient)
+	_, err := io.Copy(io.Discard, body) // after an error of JSON the rest is unread
+	size := o.limit + 1 - body.N
+	unclear := func(format string, args ...any) ([]Binding, *Error) {
 		mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
-		args = append(args, cmp.Or(mediaTypes[mediaType], "another media type"), len(body))
+		args = append(args, cmp.Or(mediaTypes[mediaType], "another media type"), size)
 		why := fmt.Errorf(format+" (%s, %d bytes)", args...)
-		return reply{}, &Error{Op: o.name, HTTPStatus: resp.StatusCode, Class: Unclear, Err: why}
+		return nil, &Error{Op: o.name, HTTPStatus: resp.StatusCode, Class: Unclear, Err: why}
 	}
 	switch {
 	case err != nil:
 		return unclear("reply cut off: %w", newCause(err, true))
-	case len(body) > o.limit:
+	case size > o.limit:
 		return unclear("reply larger than %d KiB", o.limit>>10)
-	case len(body) == 0:
+	case size == 0:
 		return unclear("empty reply")
-	}
-	var members map[string]json.RawMessage
-	if json.Unmarshal(body, &members) != nil {
+	case invalid != nil:
 		return unclear("reply is not a JSON object")
 	}
 	var code *int
-	if json.Unmarshal(members["errcode"], &code) != nil || code == nil {
-		return unclear("reply has no errcode that is a whole number")
+	if r.Errcode.times != 1 || json.Unmarshal(r.Errcode.value, &code) != nil || code == nil {
+		return unclear("reply has no errcode that is a whole number, or two")
 	}
 	if *code != 0 {
 		fault := &Error{Op: o.name, HTTPStatus: resp.StatusCode, Code: *code, Class: classOf(*code)}
 		var errmsg string
-		_ = json.Unmarshal(members["errmsg"], &errmsg) // the errcode alone decides
+		_ = json.Unmarshal(r.Errmsg, &errmsg, lenient) // the errcode alone decides
 		fault.Msg, fault.RID = redact(errmsg, o.token, o.uid)
-		return reply{}, fault
+		return nil, fault
 	}
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+	switch {
+	case resp.StatusCode < 200 || resp.StatusCode > 299:
 		return unclear("errcode 0 with an HTTP status that is no success")
+	case o.keep != nil && r.Info.times != 1:
+		return unclear("reply has no info, or two")
+	case o.keep != nil && list.err != nil:
+		return unclear("%w", list.err)
 	}
-	return reply{resp.StatusCode, members}, nil
+	return list.kept, nil
 }
 
-// bindings reads the member info. It refuses the whole list where an entry has no uid or no is_bind: without that
-// entry somebody who is bound would seem unknown.
-func (r reply) bindings() ([]Binding, error) {
-	info, ok := r.members["info"]
-	if !ok {
-		return nil, errors.New("reply has no info")
+// bindList is the member info. It counts only where the whole reply is read and errcode is 0; errcode may stand behind
+// it. So err is kept, and reading goes on.
+type bindList struct {
+	keep  func(uid string) bool // nil where no list is asked for
+	kept  []Binding
+	err   error
+	entry struct { // the same memory for each entry
+		UID    once[string] `json:"uid"`
+		IsBind once[*int]   `json:"is_bind"`
 	}
-	var list []struct {
-		UID        string `json:"uid"`
-		IsBind     *int   `json:"is_bind"`
+}
+
+// UnmarshalJSONFrom reads one entry after the other. It errs only where the JSON is invalid or cannot be read.
+func (l *bindList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	l.kept = []Binding{}
+	if kind := dec.PeekKind(); kind != '[' || l.keep == nil {
+		if kind != 'n' {
+			l.err = errNoList
+		}
+		return dec.SkipValue()
+	}
+	_, err := dec.ReadToken()
+	for i := 0; err == nil && dec.PeekKind() != ']'; i++ {
+		var entry jsontext.Value
+		if entry, err = dec.ReadValue(); err == nil && l.err == nil {
+			l.err = l.add(i, entry)
+		}
+	}
+	if err == nil {
+		_, err = dec.ReadToken()
+	}
+	return err
+}
+
+var errNoList = errors.New("the reply's info is not a list of bindings")
+
+// add refuses an entry without uid or is_bind, or with two of them: without it somebody who is bound would seem unknown.
+func (l *bindList) add(i int, entry jsontext.Value) error {
+	b := &l.entry
+	b.UID.times, b.IsBind.times = 0, 0
+	switch {
+	case json.Unmarshal(entry, b, lenient) != nil:
+		return errNoList
+	case b.UID.times != 1 || b.UID.value == "" || b.IsBind.times != 1 || b.IsBind.value == nil:
+		return fmt.Errorf("entry %d of the reply's info has no uid or no is_bind, or has one of them twice", i)
+	case !l.keep(b.UID.value):
+		return nil
+	}
+	var more struct {
 		Nickname   string `json:"nickname"`
 		CreateTime int64  `json:"create_time"`
 		UpdateTime int64  `json:"update_time"`
@@ -90,26 +151,21 @@ func (r reply) bindings() ([]Binding, error) {
 			Name string `json:"name"`
 		} `json:"perm"`
 	}
-	if json.Unmarshal(info, &list) != nil {
-		return nil, errors.New("the reply's info is not a list of bindings")
+	if json.Unmarshal(entry, &more, lenient) != nil {
+		return errNoList
 	}
-	bindings := make([]Binding, len(list))
-	for i, b := range list {
-		if b.UID == "" || b.IsBind == nil {
-			return nil, fmt.Errorf("entry %d of the reply's info has no uid or no is_bind", i)
-		}
-		bindings[i] = Binding{
-			UID:        b.UID,
-			Bound:      *b.IsBind != 0,
-			Nickname:   b.Nickname,
-			CreateTime: unix(b.CreateTime),
-			UpdateTime: unix(b.UpdateTime),
-		}
-		for _, p := range b.Perm {
-			bindings[i].Perm = append(bindings[i].Perm, p.Name)
-		}
+	binding := Binding{
+		UID:        b.UID.value,
+		Bound:      *b.IsBind.value != 0,
+		Nickname:   more.Nickname,
+		CreateTime: unix(more.CreateTime),
+		UpdateTime: unix(more.UpdateTime),
 	}
-	return bindings, nil
+	for _, p := range more.Perm {
+		binding.Perm = append(binding.Perm, p.Name)
+	}
+	l.kept = append(l.kept, binding)
+	return nil
 }
 
 func unix(seconds int64) time.Time {
