@@ -83,7 +83,7 @@ func (w *world) putToken() {
 }
 
 // putSources writes the sources of make run, whose keys the events in events/ are signed with.
-func (w *world) putSources(t *testing.T) {
+func (w *world) putSources(t testing.TB) {
 	t.Helper()
 	sources, err := os.ReadFile("../../internal/lambdatest/desk/sources.json")
 	if err != nil {
