@@ -113,7 +113,9 @@ func (c *Cache) Renew(ctx context.Context, seen Secret) (Secret, error) {
 type limitKey struct{}
 
 // WithoutLimit returns a context for a caller who may cause reads at any time: Config.Hold does not count.
-func WithoutLimit(ctx context.Context) context.Context { return context.WithValue(ctx, limitKey{}, true) }
+func WithoutLimit(ctx context.Context) context.Context {
+	return context.WithValue(ctx, limitKey{}, true)
+}
 
 // due reports whether the secret must be read: for Get, where seen is nil, or for Renew.
 func (c *Cache) due(ctx context.Context, e entry, seen *Secret) bool {
@@ -143,7 +145,8 @@ func (c *Cache) read(ctx context.Context, id string, seen *Secret) (entry, error
 	done := c.reads.DoChan(key, func() (any, error) { return c.fetch(context.WithoutCancel(ctx), id, seen), nil })
 	select {
 	case result := <-done:
-		return result.Val.(entry), nil
+		e, _ := result.Val.(entry) // which fetch returns
+		return e, nil
 	case <-ctx.Done():
 		return entry{}, &Error{ID: id, Reason: Interrupted, Err: ctx.Err()}
 	}
