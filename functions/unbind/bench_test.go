@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"wedata-unbind/internal/lambdatest"
@@ -40,4 +41,26 @@ func BenchmarkSNS(b *testing.B) {
 			invoke(b, function)
 		}
 	})
+}
+
+// BenchmarkRefusedRequest measures what a webhook without a valid signature costs: each request of a flood.
+func BenchmarkRefusedRequest(b *testing.B) {
+	w := newFixture(b, wedatatest.Options{})
+	w.putSources(b)
+	function, err := lambdatest.Start(lambdatest.Config{Path: bootstrap, Env: w.env})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer function.Close()
+	event := []byte(sample(b, "http-hook-unsigned.json"))
+	invoke := func() {
+		reply, err := function.Invoke(b.Context(), event)
+		if err != nil || !strings.Contains(string(reply.Payload), `"statusCode":401`) {
+			b.Fatal(string(reply.Payload), err)
+		}
+	}
+	invoke()
+	for b.Loop() {
+		invoke()
+	}
 }

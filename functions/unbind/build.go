@@ -4,8 +4,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -23,8 +27,7 @@ import (
 
 // build puts the function together. It calls no service: one that cannot be reached must not keep the function from starting.
 func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, error) {
-	// The SDK's own log lines are not JSON. What matters comes back as errors.
-	aws, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithLogger(logging.Nop{}))
+	sdk, err := loadAWS(ctx, newAWSTransport())
 	if err != nil {
 		return nil, fmt.Errorf("aws configuration: %w", err)
 	}
@@ -32,7 +35,7 @@ func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, 
 	if err != nil {
 		return nil, err
 	}
-	reader := secretsmanager.NewFromConfig(aws)
+	reader := secretsmanager.NewFromConfig(sdk)
 	tokens := token.New(secrets.New(reader, secrets.Config{}), cfg.secretID)
 	decoder := departure.Decoder{Zone: cfg.zone}
 	service, err := offboard.New(offboard.Config{API: api, Tokens: tokens, Trust: cfg.trust})
@@ -41,7 +44,7 @@ func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, 
 	}
 	return events.New(events.Config{
 		Offboard: service,
-		Queue:    queue.New(sqs.NewFromConfig(aws), cfg.queueURL, cfg.deadLetterQueueURL),
+		Queue:    queue.New(sqs.NewFromConfig(sdk), cfg.queueURL, cfg.deadLetterQueueURL),
 		Sources: source.New(source.Config{
 			// Senders that are refused can make the function read their secret again: once a minute at most.
 			Secrets:  secrets.New(reader, secrets.Config{Hold: time.Minute}),
@@ -50,4 +53,38 @@ func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, 
 		Decoder: decoder,
 		Log:     log,
 	})
+}
+
+const (
+	// attemptTime bounds one attempt of a call of AWS, from dialling to the reply's last byte. The SDK has no limit. A
+	// reply takes milliseconds. If none has come by then, a second attempt is better than to wait.
+	attemptTime = 3 * time.Second
+	// maxBackoff is the longest pause between two attempts. The SDK's 20 s are longer than a call may take: 4.5 s for the
+	// queues, 5 s for a secret.
+	maxBackoff = 300 * time.Millisecond
+	// idleTime is how long an unused connection is kept. Lambda freezes the process between invocations, and
+	// connections die meanwhile. net/http takes the age from the wall clock, which goes on while frozen.
+	idleTime = 25 * time.Second
+)
+
+// newAWSTransport returns the HTTP client for all AWS services. It uses HTTP/1.1 only, as the client of WeChat does:
+// after a timeout an HTTP/1.1 connection is closed, but the next attempt would take a dead HTTP/2 connection again.
+func newAWSTransport() *awshttp.BuildableClient {
+	return awshttp.NewBuildableClient().WithTimeout(attemptTime).WithTransportOptions(func(t *http.Transport) {
+		t.IdleConnTimeout = idleTime
+		t.ForceAttemptHTTP2 = false
+		t.TLSClientConfig.NextProtos = nil // the SDK's client has h2 in it already
+	})
+}
+
+// loadAWS returns the configuration of all AWS clients. The SDK reads the environment.
+func loadAWS(ctx context.Context, client aws.HTTPClient) (aws.Config, error) {
+	return awsconfig.LoadDefaultConfig(ctx,
+		awsconfig.WithHTTPClient(client),
+		awsconfig.WithRetryer(func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = maxBackoff })
+		}),
+		// The SDK's own log lines are not JSON. What matters comes back as errors.
+		awsconfig.WithLogger(logging.Nop{}),
+	)
 }

@@ -11,8 +11,7 @@ import (
 
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/events"
-	"wedata-unbind/internal/queue"
-
+	"wedata-unbind/internal/wedata"
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
@@ -199,12 +198,6 @@ func TestDocumentsPointAtWhatIsThere(t *testing.T) {
 	}
 }
 
-func TestTheTemplateGivesUpWhenTheFunctionDoes(t *testing.T) {
-	if want := fmt.Sprintf("maxReceiveCount: %d\n", queue.MaxReceives); !strings.Contains(read(t, filepath.Join("..", "..", "template.yaml")), want) {
-		t.Errorf("the template has no %s", want)
-	}
-}
-
 func TestEveryAlarmIsExplained(t *testing.T) {
 	var alarms []string
 	template := read(t, filepath.Join("..", "..", "template.yaml"))
@@ -214,5 +207,24 @@ func TestEveryAlarmIsExplained(t *testing.T) {
 	explained := firstColumn(sectionOf(t, filepath.Join("..", "..", "docs", "operations.md"), "Alarms"))
 	if !slices.Equal(explained, alarms) {
 		t.Errorf("the page explains %v, and the template has %v", explained, alarms)
+	}
+}
+
+func TestEveryClassIsExplained(t *testing.T) {
+	var classes []string
+	for _, class := range wedata.Classes() {
+		classes = append(classes, string(class))
+	}
+	// The others are not WeChat's.
+	classes = append(classes,
+		"secret", "bad_event", "no_time", "still_bound", "not_due", "aws", "unmapped", "unverified", "too_many")
+	text := sectionOf(t, filepath.Join("..", "..", "docs", "operations.md"), "Classes")
+	if explained := firstColumn(text); !slices.Equal(explained, classes) {
+		t.Errorf("the page explains %v, and the classes are %v", explained, classes)
+	}
+	for line := range strings.Lines(text) {
+		if strings.HasPrefix(line, "|") && !regexp.MustCompile(`^\|( [^|]+ \|){3}\n$|^\|[-|]+\n$`).MatchString(line) {
+			t.Errorf("a row lacks what it means or what to do: %s", line)
+		}
 	}
 }

@@ -83,7 +83,7 @@ func (w *fixture) putToken() {
 }
 
 // putSources writes the sources of make run, whose keys the events in events/ are signed with.
-func (w *fixture) putSources(t *testing.T) {
+func (w *fixture) putSources(t testing.TB) {
 	t.Helper()
 	sources, err := os.ReadFile("../../internal/lambdatest/desk/sources.json")
 	if err != nil {

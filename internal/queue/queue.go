@@ -44,6 +44,10 @@ const (
 
 	// maxAtOnce is how many calls run at once.
 	maxAtOnce = 16
+
+	// callTime bounds one call with all attempts of the SDK. An invocation keeps 5 s free for the queues. A call without
+	// a reply must end before that.
+	callTime = 4500 * time.Millisecond
 )
 
 // Queue is the queue and its dead-letter queue.
@@ -57,7 +61,7 @@ func New(client SQS, url, deadLetterURL string) *Queue {
 	return &Queue{client, url, deadLetterURL}
 }
 
-// Send sends messages to the queue. It returns one error for each message, nil where the queue has it.
+// Send sends messages to the queue. It returns one error for each message, nil where SQS confirms it.
 func (q *Queue) Send(ctx context.Context, messages []Message) []error {
 	return q.send(ctx, destination{"queue", "UNBIND_QUEUE_URL", q.url}, messages)
 }
@@ -72,6 +76,8 @@ func (q *Queue) Hide(ctx context.Context, receiptHandle string, wait time.Durati
 	if q.url == "" {
 		return errors.New("queue: there is none: set UNBIND_QUEUE_URL")
 	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
 	_, err := q.sqs.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{
 		QueueUrl:          &q.url,
 		ReceiptHandle:     &receiptHandle,
@@ -114,19 +120,37 @@ func (q *Queue) send(ctx context.Context, to destination, messages []Message) []
 	return errs
 }
 
-// sendBatch errs where the call fails. A call that succeeds may still refuse entries: their errors go to errs.
+// sendBatch errs where the call fails. A call that succeeds may still refuse entries, or not confirm them. Their
+// errors go to errs.
 func (q *Queue) sendBatch(ctx context.Context, to destination, entries []types.SendMessageBatchRequestEntry, errs []error) error {
-	out, err := q.sqs.SendMessageBatch(ctx, &sqs.SendMessageBatchInput{QueueUrl: &to.url, Entries: entries})
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	input := &sqs.SendMessageBatchInput{QueueUrl: &to.url, Entries: entries}
+	out, err := q.sqs.SendMessageBatch(ctx, input, withoutChecksum)
 	if err != nil {
 		return fmt.Errorf("%s: send: %w", to.name, short(err))
 	}
+	// A proxy may answer with status 200 too. Only what SQS confirms is sent.
+	fill(errs, fmt.Errorf("%s: send: SQS did not confirm the message: %s", to.name, adviceProxy))
+	for _, sent := range out.Successful {
+		setError(errs, sent.Id, nil)
+	}
 	for _, failed := range out.Failed {
-		if i, err := strconv.Atoi(aws.ToString(failed.Id)); err == nil && i >= 0 && i < len(errs) {
-			errs[i] = fmt.Errorf("%s: send: %s", to.name, aws.ToString(failed.Code))
-		}
+		setError(errs, failed.Id, fmt.Errorf("%s: send: %s", to.name, aws.ToString(failed.Code)))
 	}
 	return nil
 }
+
+// setError sets the error of the entry with that id. SQS may answer with an id that was not sent.
+func setError(errs []error, id *string, err error) {
+	if i, notNumber := strconv.Atoi(aws.ToString(id)); notNumber == nil && i >= 0 && i < len(errs) {
+		errs[i] = err
+	}
+}
+
+// withoutChecksum leaves out the SDK's check of MD5OfMessageBody, which panics on a confirmed entry without an Id
+// (service/sqs v1.52.10). TLS protects the body.
+func withoutChecksum(o *sqs.Options) { o.DisableMessageChecksumValidation = true }
 
 // batch returns the entries of the first messages, as many as one call may send.
 func batch(messages []Message) []types.SendMessageBatchRequestEntry {
@@ -179,10 +203,17 @@ func clean(s string) string {
 	}, s)
 }
 
-// short names an AWS error by its code if it has one. The SDK's own text is long.
+const adviceProxy = "it may work later; look for a proxy on the way to SQS"
+
+// short names an AWS error by its code if it has one. The SDK's own text is long, and may quote an unreadable reply.
 func short(err error) error {
 	var api smithy.APIError
+	var unreadable *smithy.DeserializationError
 	switch {
+	case errors.As(err, &unreadable):
+		return errors.New("the reply is not one of SQS: " + adviceProxy)
+	case errors.Is(err, context.DeadlineExceeded):
+		return errors.New("not reached: no reply in time: it may work later")
 	case !errors.As(err, &api):
 		return fmt.Errorf("not reached: %w", err)
 	case strings.HasPrefix(api.ErrorCode(), "AccessDenied"):

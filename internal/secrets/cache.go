@@ -130,7 +130,8 @@ func (c *Cache) read(ctx context.Context, id string, seen *Secret) entry {
 		done := c.reads.DoChan(key, func() (any, error) { return c.fetch(context.WithoutCancel(ctx), id, seen), nil })
 		select {
 		case result := <-done:
-			return result.Val.(entry)
+			e, _ = result.Val.(entry) // which fetch returns
+			return e
 		case <-ctx.Done():
 		}
 	}

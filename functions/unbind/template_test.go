@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"wedata-unbind/internal/queue"
+)
+
+// Regression of issue 9, number 27: each of these could be removed from template.yaml with all tests green, and
+// departures would be lost on AWS.
+func TestTheTemplateLosesNothing(t *testing.T) {
+	resources := templateResources(t)
+	timeout, err := strconv.Atoi(show(at(resources, "UnbindFunction.Properties.Timeout")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const function, undelivered = "UnbindFunction.Properties.", "!GetAtt UnbindQueue.Arn"
+	for _, tc := range []struct{ name, path, want, without string }{
+		{
+			"partial batches", function + "Events.Queue.Properties.FunctionResponseTypes", "[ReportBatchItemFailures]",
+			"Lambda takes the reply for a success and deletes messages that are not done",
+		},
+		{"the trigger reads the queue", function + "Events.Queue.Properties.Queue", undelivered, "nothing is tried again"},
+		{
+			"failed asynchronous events", function + "EventInvokeConfig.DestinationConfig.OnFailure",
+			"{Type: SQS, Destination: " + undelivered + "}",
+			"Lambda drops an event of SNS or EventBridge after three failed invocations",
+		},
+		{
+			"what SNS cannot deliver", function + "Events.Topic.Properties.RedrivePolicy",
+			"{deadLetterTargetArn: " + undelivered + "}",
+			"SNS drops what it cannot deliver",
+		},
+		{
+			"what EventBridge cannot deliver", "BusRule.Properties.Targets.0.DeadLetterConfig", "{Arn: " + undelivered + "}",
+			"EventBridge drops what it cannot deliver",
+		},
+		{
+			"the queue's tries", "UnbindQueue.Properties.RedrivePolicy",
+			fmt.Sprintf("{deadLetterTargetArn: !GetAtt DeadLetterQueue.Arn, maxReceiveCount: %d}", queue.MaxReceives),
+			"the function and SQS disagree on the last try, or a message is tried until it is deleted",
+		},
+		{
+			"visibility", "UnbindQueue.Properties.VisibilityTimeout", strconv.Itoa(6 * timeout),
+			"a message comes back while it is worked on; Lambda asks for 6 × the function's timeout",
+		},
+		{
+			"time to redrive", "DeadLetterQueue.Properties.MessageRetentionPeriod", strconv.Itoa(14 * 24 * 60 * 60),
+			"SQS deletes dead letters earlier than docs/operations.md says",
+		},
+		{
+			"large messages", "UnbindQueue.Properties.MaximumMessageSize", strconv.Itoa(1 << 20),
+			"SQS may refuse failed events of more than 256 KiB",
+		},
+		{
+			"large dead letters", "DeadLetterQueue.Properties.MaximumMessageSize", strconv.Itoa(1 << 20),
+			"SQS may refuse dead letters of more than 256 KiB",
+		},
+		{"long chains", function + "RecursiveLoop", "Allow", "Lambda drops a message whose chain has about 16 invocations"},
+		{
+			"the queue's address", function + "Environment.Variables.UNBIND_QUEUE_URL", "!Ref UnbindQueue",
+			"what is not done cannot be kept",
+		},
+		{
+			"the dead-letter queue's address", function + "Environment.Variables.UNBIND_DEAD_LETTER_QUEUE_URL",
+			"!Ref DeadLetterQueue", "what somebody must act on cannot be kept",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := show(at(resources, tc.path)); got != tc.want {
+				t.Errorf("template.yaml: %s is %q, want %q; else %s", tc.path, got, tc.want, tc.without)
+			}
+		})
+	}
+}
+
+func templateResources(t *testing.T) *yaml.Node {
+	t.Helper()
+	var template struct {
+		Resources yaml.Node `yaml:"Resources"`
+	}
+	if err := yaml.Unmarshal([]byte(read(t, filepath.Join("..", "..", "template.yaml"))), &template); err != nil {
+		t.Fatal(err)
+	}
+	return &template.Resources
+}
+
+// at returns the node at a path of names and, for lists, indexes; nil where there is none.
+func at(node *yaml.Node, path string) *yaml.Node {
+	for step := range strings.SplitSeq(path, ".") {
+		var next *yaml.Node
+		switch node.Kind {
+		case yaml.MappingNode:
+			for i := 0; i < len(node.Content); i += 2 {
+				if node.Content[i].Value == step {
+					next = node.Content[i+1]
+				}
+			}
+		case yaml.SequenceNode:
+			if i, err := strconv.Atoi(step); err == nil && i < len(node.Content) {
+				next = node.Content[i]
+			}
+		}
+		if node = next; node == nil {
+			return nil
+		}
+	}
+	return node
+}
+
+// show returns a node on one line, with CloudFormation's tags.
+func show(node *yaml.Node) string {
+	if node == nil {
+		return ""
+	}
+	var text string
+	switch node.Kind {
+	case yaml.MappingNode:
+		var members []string
+		for i := 0; i < len(node.Content); i += 2 {
+			members = append(members, node.Content[i].Value+": "+show(node.Content[i+1]))
+		}
+		text = "{" + strings.Join(members, ", ") + "}"
+	case yaml.SequenceNode:
+		var items []string
+		for _, item := range node.Content {
+			items = append(items, show(item))
+		}
+		text = "[" + strings.Join(items, ", ") + "]"
+	default:
+		text = node.Value
+	}
+	if strings.HasPrefix(node.Tag, "!") && !strings.HasPrefix(node.Tag, "!!") {
+		text = node.Tag + " " + text
+	}
+	return text
+}
