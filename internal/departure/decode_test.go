@@ -172,7 +172,7 @@ func TestDecodeRefusesWhatIsNoDeparture(t *testing.T) {
 		{"a person in the place of a name", `{"someone@example.com":1}`, "unknown member whose name is not shown here"},
 		{"a person in the place of a merchant", `{"uid":"E1","merchant":"someone@example.com"}`, "merchant: not an authorizer appid"},
 		{"a name in another case in the bare form", `{"UID":"E1"}`, `unknown member "UID"`},
-		{"the default test event of the console", `{"key1":"value1","key2":"value2","key3":"value3"}`, `unknown member "key1"; a departure looks like ` + example},
+		{"the default test event of the console", `{"key1":"value1","key2":"value2","key3":"value3"}`, `unknown member whose name is not shown here; a departure looks like ` + example},
 		{"a type without data", `{"type":"employee.left","uid":"E1"}`, `a canonical event needs type and data`},
 		{"a CloudEvent without data", `{"specversion":"1.0","id":"1","type":"employee.left"}`, `a canonical event needs type and data`},
 		{"data that is a list", `{"type":"employee.left","data":["E1"]}`, "data: a list where a JSON object is expected"},

@@ -167,7 +167,7 @@ var kinds = map[jsontext.Kind]string{
 // Kind names the kind of a value as an error shows it: "a string", "null"; "nothing" where there is no value.
 func Kind(value Value) string { return kinds[value.Kind()] }
 
-var nameLike = regexp.MustCompile(`^[A-Za-z0-9_-]{1,40}$`)
+var nameLike = regexp.MustCompile(`^[A-Za-z_-]{1,40}$`)
 
 // Member names a member as an error may show it. What does not look like a name may hold anything and is not shown.
 func Member(name string) string {

@@ -194,7 +194,7 @@ func TestASecretInNoKnownForm(t *testing.T) {
 		{"index a list", `{"authorizers":[{"authorizer_access_token":"tok-1"}]}`, "authorizers: a list where a JSON object is expected"},
 		{
 			"a merchant twice", `{"authorizers":{"` + wxA + `":{"authorizer_access_token":"tok-1"},"` + wxA + `":{"secret_id":"s"}}}`,
-			`authorizers: member "` + wxA + `" stands twice`,
+			`authorizers: member whose name is not shown here stands twice`,
 		},
 		{
 			"token and appid confused", `{"authorizers":{"tok-` + strings.Repeat("x", 130) + `":{"authorizer_access_token":"` + wxA + `"}}}`,
