@@ -76,13 +76,13 @@ func hrRequests(t *testing.T) []hrRequest {
 		},
 		{
 			"Standard Webhooks, another event", "webhooks",
-			sourcetest.StandardWebhooks(webhookKey, at, vendorSample(t, "standardwebhooks-example.event.json")), "", `type "example.event" is not employee.left`,
+			sourcetest.StandardWebhooks(webhookKey, at, vendorSample(t, "standardwebhooks-example.event.json")), "", "is not employee.left",
 		},
 		{"Okta, deactivated", "okta", sourcetest.Okta(hrKey, okta("okta-user.lifecycle.deactivate-logevent.json")), "john.doe@example.com", ""},
-		{"Okta, a session", "okta", sourcetest.Okta(hrKey, vendorSample(t, "okta-event_hook-envelope.json")), "", `eventType is "user.session.start"`},
+		{"Okta, a session", "okta", sourcetest.Okta(hrKey, vendorSample(t, "okta-event_hook-envelope.json")), "", "eventType is another value"},
 		{"Feishu, deleted", "feishu", sourcetest.Feishu(hrKey, at, vendorSample(t, "feishu-contact.user.deleted_v3.json")), "e33ggbyz", ""},
 		{"Feishu, resigned", "feishu", sourcetest.Feishu(hrKey, at, vendorSample(t, "feishu-corehr.employment.resigned_v1.json")), "7072306364927985196", ""},
-		{"Feishu, offboarding started", "feishu", sourcetest.Feishu(hrKey, at, offboarding), "", "event.status is 1, wanted 3"},
+		{"Feishu, offboarding started", "feishu", sourcetest.Feishu(hrKey, at, offboarding), "", "event.status is another value, wanted 3"},
 		{"Feishu, offboarding effective", "feishu", sourcetest.Feishu(hrKey, at, effective), "e33ggbyz", ""},
 		{
 			"DingTalk", "dingtalk",

@@ -32,39 +32,32 @@ func decode(header http.Header, body []byte) ([]byte, error) {
 			return nil, errors.New("the body is compressed: have it sent as it is")
 		}
 	}
-	media, params, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	_, params, _ := mime.ParseMediaType(header.Get("Content-Type"))
 	if !slices.Contains([]string{"", "utf-8", "utf8", "us-ascii"}, strings.ToLower(params["charset"])) {
 		return nil, errors.New("the body is not in UTF-8: have it sent in UTF-8")
 	}
-	if body = withoutMark(body); media == "application/x-www-form-urlencoded" && !startsJSON(body) {
-		return formObject(body)
-	}
-	return object(body)
-}
-
-// startsJSON reports whether the body is JSON although its Content-Type says that it is a form. curl -d sends that
-// type with any body, and no form starts with a bracket.
-func startsJSON(body []byte) bool {
-	start := bytes.TrimSpace(body)
-	return bytes.HasPrefix(start, []byte("{")) || bytes.HasPrefix(start, []byte("["))
-}
-
-// object is decode for a body without a usable Content-Type. How the body starts tells the format.
-func object(body []byte) ([]byte, error) {
 	body = withoutMark(body)
-	value, err := readJSON(body)
-	name, _, hasEquals := bytes.Cut(body, []byte("="))
 	switch {
-	case err == nil:
-		return value, nil
+	case isForm(header, body):
+		return formObject(body)
 	case bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")):
 		return xmlObject(body)
-	case isWords(body):
-		return strictjson.Marshal(string(body))
-	case hasEquals && len(name) > 0 && len(bytes.Trim(name, letters+"0123456789_.-%+")) == 0:
-		return formObject(body)
 	}
-	return nil, err
+	value, err := readJSON(body)
+	if err != nil && isWords(body) {
+		return strictjson.Marshal(string(body))
+	}
+	return value, err
+}
+
+// isForm reports whether the body is a form: it has the Content-Type of one, or starts with a name and =. curl -d sends
+// that type with any body, and no form starts with a bracket.
+func isForm(header http.Header, body []byte) bool {
+	body = withoutMark(body)
+	media, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	name, _, hasEquals := bytes.Cut(body, []byte("="))
+	return media == "application/x-www-form-urlencoded" && bytes.IndexAny(bytes.TrimSpace(body), "{[<") != 0 ||
+		hasEquals && len(name) > 0 && len(bytes.Trim(name, letters+"0123456789_.-%+")) == 0
 }
 
 // isWords reports whether the body is a few words and no data: HiBob's test delivery is "Ping test".

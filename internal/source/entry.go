@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/strictjson"
 )
@@ -43,18 +45,39 @@ type entry struct {
 func parse(secret string, decoder departure.Decoder) (map[string]entry, error) {
 	raw, err := strictjson.ParseObject([]byte(secret))
 	if err != nil {
+		var twice *jsontext.SyntacticError
+		_, syntax := jsontext.NewDecoder(strings.NewReader(secret)).ReadValue()
+		if errors.As(syntax, &twice) && twice.JSONPointer.Parent().LastToken() == "people" {
+			entry := twice.JSONPointer.Parent().Parent().LastToken()
+			return nil, faults("sources." + Shown(entry) + ".people: an HR id stands twice") // HR ids are personal data
+		}
 		return nil, faults(fmt.Sprintf("sources: %v", err))
 	}
+	delete(raw, "$schema") // for editors
 	entries := make(map[string]entry, len(raw))
 	for name, value := range raw {
-		m := &members{path: "sources." + name}
+		m := &members{path: "sources." + Shown(name)}
 		if m.raw, err = strictjson.ParseObject(value); err != nil {
 			entries[name] = entry{fault: faults(fmt.Sprintf("%s: %v", m.path, err))}
 			continue
 		}
-		entries[name] = readEntry(m, decoder)
+		e := readEntry(m, decoder)
+		if name == "" || e.scheme != nil && strings.Contains(name, "/") {
+			e.fault = faults(append(m.faults, m.path+": no address ends in this name: it is empty or has a slash")...)
+		}
+		entries[name] = e
 	}
 	return entries, nil
+}
+
+// Shown returns the name of a source as logs and errors may show it. Over HTTP it is a stranger's word.
+func Shown(name string) string { return shown(name, letters+"0123456789._-") }
+
+func shown(name, allowed string) string {
+	if name == "" || len(name) > 60 || strings.Trim(name, allowed) != "" {
+		return "(name not shown)"
+	}
+	return name
 }
 
 func readEntry(m *members, decoder departure.Decoder) entry {
@@ -87,7 +110,7 @@ func readEntry(m *members, decoder departure.Decoder) entry {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.raw)) { // those that were not read
-		m.fault(name, "%s has no such member", owner)
+		m.fault(shown(name, letters+"_-"), "%s has no such member", owner)
 	}
 	e.fault = faults(m.faults...)
 	return e
@@ -100,13 +123,16 @@ func names[T any](table map[string]T) string {
 
 // events reads one payload, which is a JSON value. What cannot be read comes back as an event with a Status.
 func (e entry) events(payload []byte, envelope departure.Meta) []departure.Event {
+	if text, ok := strictjson.Text(payload); ok {
+		_, err := strictjson.Parse([]byte(text))
+		if err != nil && strings.IndexAny(strings.TrimSpace(text), "{[") != 0 {
+			return []departure.Event{departure.Ignore(envelope, "a text and no event, such as a test delivery")}
+		}
+		err = errors.New("JSON inside a string: have the object itself sent, without quotes around it")
+		return []departure.Event{departure.Refuse(envelope, err)}
+	}
 	var events []departure.Event
 	if e.mapping == nil {
-		if text, ok := strictjson.Text(payload); ok {
-			if _, err := strictjson.Parse([]byte(text)); err != nil {
-				return []departure.Event{departure.Ignore(envelope, "a text and no event, such as a test delivery")}
-			}
-		}
 		events = e.decoder.Decode(payload, envelope)
 	} else {
 		events = e.mapping.events(payload, envelope)

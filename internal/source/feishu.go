@@ -22,9 +22,11 @@ type feishu struct {
 }
 
 func readFeishu(m *members) scheme {
-	f := feishu{encryptKey: m.text("encrypt_key"), token: m.text("verification_token")}
+	f := feishu{encryptKey: m.key("encrypt_key"), token: m.key("verification_token")}
 	if f == (feishu{}) {
 		m.fault("encrypt_key", "missing: give it, or verification_token")
+	} else if f.encryptKey != "" && len(f.encryptKey) < shortestKey {
+		m.fault("encrypt_key", tooShort, len(f.encryptKey), shortestKey)
 	}
 	return f
 }
@@ -45,11 +47,15 @@ var feishuMapping = mapping{
 // and Feishu's SDKs do not expect it to be signed. Every other event needs all proofs that the entry allows to check.
 func (f feishu) open(r *http.Request, body []byte, _ time.Time) (message, error) {
 	given, signed := single(r.Header.Values("X-Lark-Signature"))
-	if f.encryptKey != "" && signed && !equal(f.sign(r.Header, body), given) {
+	verified := f.encryptKey != "" && signed && equal(f.sign(r.Header, body), given)
+	if f.encryptKey != "" && signed && !verified {
 		return message{}, notVerified("the signature does not fit encrypt_key")
 	}
 	text, err := readJSON(body)
-	if err != nil {
+	switch {
+	case err != nil && verified:
+		return message{err: err}, nil
+	case err != nil:
 		return message{}, notVerified(err.Error())
 	}
 	sealed := gjson.GetBytes(text, "encrypt")
@@ -58,10 +64,12 @@ func (f feishu) open(r *http.Request, body []byte, _ time.Time) (message, error)
 		if f.encryptKey == "" {
 			return message{}, notVerified("encrypted, and the entry has no encrypt_key")
 		}
-		if text, err = f.decrypt(sealed.Str); err == nil {
-			text, err = readJSON(text)
+		if text, err = f.decrypt(sealed.Str); err != nil {
+			return message{}, err
 		}
-		if err != nil {
+		if text, err = readJSON(text); err != nil && verified {
+			return message{err: err}, nil
+		} else if err != nil {
 			return message{}, errSealed // an error about JSON would show that the padding was right
 		}
 	}

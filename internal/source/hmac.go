@@ -22,14 +22,14 @@ const defaultTolerance = 5 * time.Minute
 
 // signature is a sender that signs with HMAC: the schemes hmac and standard-webhooks.
 type signature struct {
-	keys            [][]byte
+	keys            []string
 	hash            func() hash.Hash
 	header, prefix  string
 	encode          func([]byte) string
 	signed          []string // see parseSigned
 	timestampHeader string   // the signed header with the time of sending, or "" where the vendor has none
 	tolerance       time.Duration
-	idHeader        string // the signed header with the id of the message, or ""
+	formFault       error // returned for a form, or nil where its bytes cannot move out of the body
 }
 
 var algorithms = map[string]func() hash.Hash{"sha256": sha256.New, "sha512": sha512.New, "sha1": sha1.New}
@@ -68,7 +68,22 @@ func readHMAC(m *members) scheme {
 	} else if s.timestampHeader != "" && !slices.Contains(s.signed, headerPart(s.timestampHeader)) {
 		m.fault("signed", "has no {header:%s}: a timestamp that is not signed proves nothing", s.timestampHeader)
 	}
+	if touchesBody(s.signed) {
+		s.formFault = faults(m.path + ".signed: the body touches another part: somebody could move bytes of a form between " +
+			"them, so have it sent as JSON")
+	}
 	return s
+}
+
+// touchesBody reports whether the body stands beside another placeholder with no text between them.
+func touchesBody(parts []string) bool {
+	for i := 1; i < len(parts); i++ {
+		pair := parts[i-1 : i+1]
+		if slices.Contains(pair, "{body}") && strings.HasPrefix(pair[0], "{") && strings.HasPrefix(pair[1], "{") {
+			return true
+		}
+	}
+	return false
 }
 
 // parseSigned splits what a vendor signs into {body}, {method}, {header:NAME} and the text between them.
@@ -105,8 +120,16 @@ func (s signature) open(r *http.Request, body []byte, now time.Time) (message, e
 	if err := s.verify(r, body, now); err != nil {
 		return message{}, err
 	}
-	text, err := decode(r.Header, body)
-	return message{id: r.Header.Get(s.idHeader), body: text}, err
+	if s.formFault != nil && isForm(r.Header, body) {
+		return message{}, s.formFault
+	}
+	m := decoded(r.Header, body)
+	for _, part := range s.signed { // Standard Webhooks: webhook-id, Finch: finch-event-id
+		if name, isID := strings.CutSuffix(part, "-Id}"); isID {
+			m.id = r.Header.Get(strings.TrimPrefix(name, "{header:") + "-Id")
+		}
+	}
+	return m, nil
 }
 
 // verify compares every signature in the header with that of every key.
@@ -132,7 +155,7 @@ func (s signature) verify(r *http.Request, body []byte, now time.Time) error {
 	}
 	var wanted []string
 	for _, key := range s.keys {
-		mac := hmac.New(s.hash, key)
+		mac := hmac.New(s.hash, []byte(key))
 		mac.Write(signed)
 		wanted = append(wanted, unpadded(s.encode(mac.Sum(nil))))
 	}

@@ -3,7 +3,6 @@ package source
 import (
 	"cmp"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -37,6 +36,8 @@ func (m *members) take(name string) strictjson.Value {
 	return value
 }
 
+const notString = "%s where a string is expected"
+
 // verbatim returns a string as it is, or "" where it is missing.
 func (m *members) verbatim(name string) string {
 	value := m.take(name)
@@ -47,22 +48,15 @@ func (m *members) verbatim(name string) string {
 	return s
 }
 
-// text returns a string, or "" where it is missing. An empty one and one with white space around it are faults.
+// text returns a word, or "" where it is missing.
 func (m *members) text(name string) string {
-	if m.raw.Has(name) {
-		return m.word(name, m.take(name))
+	if value := m.take(name); value != nil {
+		return m.word(name, value)
 	}
 	return ""
 }
 
-// need is text for what must be there.
-func (m *members) need(name string) string {
-	if !m.raw.Has(name) {
-		m.fault(name, "missing")
-	}
-	return m.text(name)
-}
-
+// word returns a string that is neither empty nor an example, and has no white space around it.
 func (m *members) word(name string, value strictjson.Value) string {
 	s, ok := strictjson.Text(value)
 	switch {
@@ -72,13 +66,13 @@ func (m *members) word(name string, value strictjson.Value) string {
 		m.fault(name, "empty")
 	case strings.TrimSpace(s) != s:
 		m.fault(name, "has white space around it")
+	case strings.ContainsAny(s, "…\x00"):
+		m.fault(name, "has a … or a zero byte in it: write it in full")
 	}
 	return s
 }
 
-const notString = "%s where a string is expected"
-
-// texts returns a list of strings, which must be there and not be empty.
+// texts returns a list of words, which must be there and not be empty.
 func (m *members) texts(name string) []string {
 	value := m.take(name)
 	var items []strictjson.Value
@@ -92,36 +86,94 @@ func (m *members) texts(name string) []string {
 	}
 	list := make([]string, len(items))
 	for i, item := range items {
-		list[i] = m.word(fmt.Sprintf("%s[%d]", name, i), item)
+		list[i] = m.word(at(name, i), item)
 	}
 	return list
 }
 
+func at(name string, i int) string { return fmt.Sprintf("%s[%d]", name, i) }
+
 // paths returns one path or a list of them, or the fallback where they are missing.
-func (m *members) paths(name string, fallback paths) paths {
+func (m *members) paths(name string, fallback paths) (list paths) {
 	switch {
 	case !m.raw.Has(name):
 		return fallback
 	case m.raw[name].Kind() == '[':
-		return m.texts(name)
+		list = m.texts(name)
+	default:
+		list = paths{m.text(name)}
 	}
-	return paths{m.text(name)}
+	for _, path := range list {
+		m.checkPath(name, path)
+	}
+	return list
 }
 
-// keys returns the decoded keys. An empty key is a fault: anybody can sign with it.
-func (m *members) keys(decode func(string) ([]byte, error)) [][]byte {
-	var keys [][]byte
-	for i, s := range m.texts("keys") {
-		key, err := decode(s)
-		if err == nil && len(key) == 0 {
-			err = errors.New("empty")
+// checkPath notes a path that gjson would read to its end and find nothing: one with a bracket or quote that is not closed.
+func (m *members) checkPath(name, path string) {
+	depth, quoted := 0, false
+	for i := 0; i < len(path); i++ {
+		switch c := path[i]; {
+		case c == '\\':
+			i++
+		case c == '"' && depth > 0:
+			quoted = !quoted
+		case quoted:
+		case strings.IndexByte("([{", c) >= 0:
+			depth++
+		case strings.IndexByte(")]}", c) >= 0:
+			depth = max(0, depth-1)
 		}
-		if err != nil {
-			m.fault(fmt.Sprintf("keys[%d]", i), "%v", err)
-		}
-		keys = append(keys, key)
 	}
-	return keys
+	if depth > 0 {
+		m.fault(name, `a path has a bracket that is not closed; one that is part of a name is written \\(`)
+	}
+}
+
+// shortestKey is how many bytes a key has at least: shorter ones can be found by trying.
+const (
+	shortestKey = 8
+	tooShort    = "has %d bytes, at least %d are needed"
+)
+
+// key returns a key or token, or "" where it is missing. Tokens may be short: WeCom and DingTalk let people choose them.
+func (m *members) key(name string) string {
+	s := m.text(name)
+	m.checkKey(name, s)
+	return s
+}
+
+// checkKey notes a word that examples have in the place of a key.
+func (m *members) checkKey(name, s string) {
+	plain := strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s))
+	if slices.Contains([]string{"secret", "changeme", "yourkeyhere", "yoursecrethere", "yourtokenhere"}, plain) {
+		m.fault(name, "a placeholder: write the one that the sender uses")
+	}
+}
+
+// need is key for what must be there.
+func (m *members) need(name string) string {
+	s := m.key(name)
+	if s == "" {
+		m.fault(name, "missing")
+	}
+	return s
+}
+
+// keys returns the decoded keys.
+func (m *members) keys(decode func(string) ([]byte, error)) []string {
+	list := m.texts("keys")
+	for i, s := range list {
+		m.checkKey(at("keys", i), s)
+		key, err := decode(s)
+		if err != nil {
+			m.fault(at("keys", i), "%v", err)
+		} else if len(key) < shortestKey {
+			m.fault(at("keys", i), tooShort, len(key), shortestKey)
+		}
+		list[i] = string(key)
+	}
+	return list
 }
 
 // aesKey returns the 32 bytes that DingTalk and WeCom write as 43 characters of base64. The vendors draw the

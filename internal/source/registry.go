@@ -1,7 +1,6 @@
 package source
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -59,7 +58,7 @@ func New(cfg Config) *Registry {
 // Envelope is what is known before reading: the request's id, the source's name, the time.
 //
 // It errs with ErrUnknownSource, ErrMethod, ErrTooLarge, ErrNotVerified or ErrMalformed. Any other error is ours. A
-// verified request that cannot be understood is no error but an event with a Status. Before an unknown source, a
+// verified request that cannot be read is no error but an event with a Status. Before an unknown source, a
 // failed verification or a faulty entry is reported, the secret is renewed: somebody may have changed it.
 func (reg *Registry) Receive(
 	ctx context.Context, name string, r *http.Request, body []byte, envelope departure.Meta,
@@ -73,23 +72,24 @@ func (reg *Registry) Receive(
 		case e.fault != nil:
 			return e.fault
 		case e.scheme == nil:
-			return fmt.Errorf("%w: no entry %s with a scheme", ErrUnknownSource, departure.Quote(name))
+			return fmt.Errorf("%w: no entry %s with a scheme", ErrUnknownSource, Shown(name))
 		case r.Method != http.MethodPost && (r.Method != http.MethodGet || !e.get):
-			return fmt.Errorf("%w: %s", ErrMethod, departure.Quote(r.Method))
+			return ErrMethod
 		}
 		m, err := e.scheme.open(r, body, reg.cfg.Now())
-		if err != nil && !errors.Is(err, ErrNotVerified) {
-			err = fmt.Errorf("%w: %w", ErrMalformed, err)
-		}
 		if err == nil {
 			e.only, err = reg.checkMerchants(ctx, name, e)
 		}
 		if err != nil {
 			return err
 		}
-		envelope.ID = cmp.Or(m.id, envelope.ID)
+		if m.id != "" && len(m.id) <= longestID {
+			envelope.ID = m.id
+		}
 		delivery.reply = m.reply
-		if m.body != nil {
+		if m.err != nil {
+			delivery.Events = []departure.Event{departure.Refuse(envelope, m.err)}
+		} else if m.body != nil {
 			delivery.Events = e.events(m.body, envelope)
 		}
 		return nil
@@ -113,7 +113,7 @@ func (reg *Registry) Read(
 		}
 		body := payload
 		if e.mapping != nil {
-			if body, err = object(payload); err != nil {
+			if body, err = decode(nil, payload); err != nil {
 				events = []departure.Event{departure.Refuse(envelope, err)}
 				return nil
 			}
@@ -129,6 +129,9 @@ func (reg *Registry) Read(
 func (reg *Registry) Check(ctx context.Context) error {
 	return reg.try(ctx, func(entries map[string]entry) error {
 		var found []string
+		if entries != nil && len(entries) == 0 {
+			found = append(found, "sources: there is no source in it")
+		}
 		for _, name := range slices.Sorted(maps.Keys(entries)) {
 			e := entries[name]
 			err := e.fault
@@ -160,7 +163,7 @@ func (reg *Registry) checkMerchants(ctx context.Context, name string, e entry) (
 		return nil, fmt.Errorf("source: which merchants there are: %w", err)
 	case index && !e.namesMerchants:
 		const missing = `.merchants: missing: the token secret has many merchants, name those of this source, or ["*"]`
-		return nil, faults("sources." + name + missing)
+		return nil, faults("sources." + Shown(name) + missing)
 	case index || all[0] == "":
 		return nil, nil
 	}

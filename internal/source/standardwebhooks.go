@@ -18,7 +18,6 @@ func readStandardWebhooks(m *members) scheme {
 		signed:          signed,
 		timestampHeader: "Webhook-Timestamp",
 		tolerance:       defaultTolerance,
-		idHeader:        "Webhook-Id",
 	}
 }
 
