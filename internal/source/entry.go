@@ -81,7 +81,7 @@ func shown(name, allowed string) string {
 }
 
 func readEntry(m *members, decoder departure.Decoder) entry {
-	e := entry{decoder: departure.Decoder{Zone: m.zone("utc_offset", decoder.Zone)}}
+	e := entry{decoder: departure.Decoder{Zone: parsed(m, "utc_offset", decoder.Zone, departure.ParseOffset)}}
 	owner := "an entry without a scheme"
 	var row schemeRow
 	if m.raw.Has("scheme") {

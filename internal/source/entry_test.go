@@ -25,7 +25,7 @@ func faultsOf(t *testing.T, entry string) []string {
 	return nil
 }
 
-const notClosed = `a path has a bracket that is not closed; one that is part of a name is written \\(`
+const notClosed = `a path has a bracket or quote that is not closed; one that is part of a name is written \\(`
 
 const mapped = `"left_when":{"type":["left"]},"uid":"id"`
 
@@ -65,8 +65,8 @@ var faultRows = []struct {
 		"sources.hr.signed: has no {body}: a body that is not signed proves nothing",
 	}},
 	{"an unknown key encoding", `{"scheme":"hmac","keys":["test key"],"header":"h","key_encoding":"utf-7"}`, []string{"sources.hr.key_encoding: is none of base64, hex, raw"}},
-	{"an unknown placeholder", `{"scheme":"hmac","keys":["test key"],"header":"h","signed":"{url}{body}"}`, []string{"sources.hr.signed: a placeholder that is none of {body}, {method}, {header:NAME}"}},
-	{"an open placeholder", `{"scheme":"hmac","keys":["test key"],"header":"h","signed":"{body}{header:x"}`, []string{"sources.hr.signed: a { without its }"}},
+	{"an unknown placeholder", `{"scheme":"hmac","keys":["test key"],"header":"h","signed":"{url}{body}"}`, []string{"sources.hr.signed: has a { that starts none of {body}, {method}, {header:NAME}"}},
+	{"an open placeholder", `{"scheme":"hmac","keys":["test key"],"header":"h","signed":"{body}{header:x"}`, []string{"sources.hr.signed: has a { that starts none of {body}, {method}, {header:NAME}"}},
 	{"a timestamp that is not signed", `{"scheme":"hmac","keys":["test key"],"header":"h","timestamp_header":"x-time"}`, []string{"sources.hr.signed: has no {header:X-Time}: a timestamp that is not signed proves nothing"}},
 	{"a tolerance of nothing", `{"scheme":"hmac","keys":["test key"],"header":"h","tolerance":60}`, []string{"sources.hr.tolerance: has no effect without a timestamp_header"}},
 

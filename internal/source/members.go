@@ -1,15 +1,15 @@
 package source
 
 import (
-	"cmp"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/strictjson"
 )
 
@@ -36,16 +36,20 @@ func (m *members) take(name string) strictjson.Value {
 	return value
 }
 
-const notString = "%s where a string is expected"
+func (m *members) asText(name string, value strictjson.Value) string {
+	s, ok := strictjson.Text(value)
+	if !ok {
+		m.fault(name, "%s where a string is expected", strictjson.Kind(value))
+	}
+	return s
+}
 
 // verbatim returns a string as it is, or "" where it is missing.
 func (m *members) verbatim(name string) string {
-	value := m.take(name)
-	s, ok := strictjson.Text(value)
-	if value != nil && !ok {
-		m.fault(name, notString, strictjson.Kind(value))
+	if value := m.take(name); value != nil {
+		return m.asText(name, value)
 	}
-	return s
+	return ""
 }
 
 // text returns a word, or "" where it is missing.
@@ -58,10 +62,8 @@ func (m *members) text(name string) string {
 
 // word returns a string that is neither empty nor an example, and has no white space around it.
 func (m *members) word(name string, value strictjson.Value) string {
-	s, ok := strictjson.Text(value)
+	s := m.asText(name, value)
 	switch {
-	case !ok:
-		m.fault(name, notString, strictjson.Kind(value))
 	case s == "":
 		m.fault(name, "empty")
 	case strings.TrimSpace(s) != s:
@@ -109,24 +111,18 @@ func (m *members) paths(name string, fallback paths) (list paths) {
 	return list
 }
 
-// checkPath notes a path that gjson would read to its end and find nothing: one with a bracket or quote that is not closed.
+// literal is what gjson does not read as syntax: an escaped character, and what stands in quotes.
+var literal = regexp.MustCompile(`\\.|"(\\.|[^"\\])*"`)
+
+// checkPath notes a path with an open bracket or quote: gjson would find nothing at it.
 func (m *members) checkPath(name, path string) {
-	depth, quoted := 0, false
-	for i := 0; i < len(path); i++ {
-		switch c := path[i]; {
-		case c == '\\':
-			i++
-		case c == '"' && depth > 0:
-			quoted = !quoted
-		case quoted:
-		case strings.IndexByte("([{", c) >= 0:
-			depth++
-		case strings.IndexByte(")]}", c) >= 0:
-			depth = max(0, depth-1)
-		}
+	syntax := literal.ReplaceAllString(path, "")
+	open := strings.Contains(syntax, `"`)
+	for _, pair := range []string{"()", "[]", "{}"} {
+		open = open || strings.Count(syntax, pair[:1]) > strings.Count(syntax, pair[1:])
 	}
-	if depth > 0 {
-		m.fault(name, `a path has a bracket that is not closed; one that is part of a name is written \\(`)
+	if open {
+		m.fault(name, `a path has a bracket or quote that is not closed; one that is part of a name is written \\(`)
 	}
 }
 
@@ -135,6 +131,22 @@ const (
 	shortestKey = 8
 	tooShort    = "has %d bytes, at least %d are needed"
 )
+
+// keys returns the decoded keys.
+func (m *members) keys(decode func(string) ([]byte, error)) []string {
+	list := m.texts("keys")
+	for i, s := range list {
+		m.checkKey(at("keys", i), s)
+		key, err := decode(s)
+		if err != nil {
+			m.fault(at("keys", i), "%v", err)
+		} else if len(key) < shortestKey {
+			m.fault(at("keys", i), tooShort, len(key), shortestKey)
+		}
+		list[i] = string(key)
+	}
+	return list
+}
 
 // key returns a key or token, or "" where it is missing. Tokens may be short: WeCom and DingTalk let people choose them.
 func (m *members) key(name string) string {
@@ -160,22 +172,6 @@ func (m *members) need(name string) string {
 	return s
 }
 
-// keys returns the decoded keys.
-func (m *members) keys(decode func(string) ([]byte, error)) []string {
-	list := m.texts("keys")
-	for i, s := range list {
-		m.checkKey(at("keys", i), s)
-		key, err := decode(s)
-		if err != nil {
-			m.fault(at("keys", i), "%v", err)
-		} else if len(key) < shortestKey {
-			m.fault(at("keys", i), tooShort, len(key), shortestKey)
-		}
-		list[i] = string(key)
-	}
-	return list
-}
-
 // aesKey returns the 32 bytes that DingTalk and WeCom write as 43 characters of base64. The vendors draw the
 // characters at random, so the last two bits may be set.
 func (m *members) aesKey(name string) []byte {
@@ -187,17 +183,41 @@ func (m *members) aesKey(name string) []byte {
 	return key
 }
 
-// header returns a header's name in its canonical form, or "" where it is missing.
-func (m *members) header(name string) string {
+// parsed returns what parse makes of a text, or the fallback where it is missing or wrong.
+func parsed[T any](m *members, name string, fallback T, parse func(string) (T, error)) T {
 	s := m.text(name)
-	if s != "" && !isHeaderName(s) {
-		m.fault(name, "is not the name of a header")
+	if s == "" {
+		return fallback
 	}
-	return http.CanonicalHeaderKey(s)
+	value, err := parse(s)
+	if err != nil {
+		m.fault(name, "%v", err)
+		return fallback
+	}
+	return value
 }
 
-// isHeaderName takes letters, digits, - and _. HTTP allows more, but no known vendor uses it.
-func isHeaderName(s string) bool { return s != "" && strings.Trim(s, letters+"0123456789-_") == "" }
+// choice returns the row of a table that a member names, or the fallback's row where the member is missing.
+func choice[T any](m *members, name, fallback string, table map[string]T) T {
+	return parsed(m, name, table[fallback], func(s string) (T, error) {
+		row, ok := table[s]
+		if !ok {
+			return row, errors.New("is none of " + names(table))
+		}
+		return row, nil
+	})
+}
+
+// header returns a header's name in its canonical form, or "" where it is missing. It takes letters, digits, - and _. HTTP
+// allows more, but no known vendor uses it.
+func (m *members) header(name string) string {
+	return parsed(m, name, "", func(s string) (string, error) {
+		if strings.Trim(s, letters+"0123456789-_") != "" {
+			return "", errors.New("is not the name of a header")
+		}
+		return http.CanonicalHeaderKey(s), nil
+	})
+}
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -216,27 +236,4 @@ func (m *members) duration(name string, fallback time.Duration) time.Duration {
 		m.fault(name, `neither a number of seconds nor a duration such as "10m"`)
 	}
 	return d
-}
-
-// zone returns a fixed offset from UTC, or the fallback where it is missing.
-func (m *members) zone(name string, fallback *time.Location) *time.Location {
-	s := m.text(name)
-	if s == "" {
-		return fallback
-	}
-	zone, err := departure.ParseOffset(s)
-	if err != nil {
-		m.fault(name, "%v", err)
-	}
-	return zone
-}
-
-// choice returns the row of a table that a member names, or the fallback's row where the member is missing.
-func choice[T any](m *members, name, fallback string, table map[string]T) T {
-	chosen, ok := table[cmp.Or(m.text(name), fallback)]
-	if !ok {
-		m.fault(name, "is none of %s", names(table))
-		return table[fallback]
-	}
-	return chosen
 }

@@ -538,7 +538,7 @@ func TestFeishuThatIsNotSignedAndCannotBeRead(t *testing.T) {
 // is also that of E12 with the timestamp 3.
 func TestNoBytesOfAFormMoveIntoAHeader(t *testing.T) {
 	const touching = `{"scheme":"hmac","keys":["hmac key"],"header":"X-Signature","signed":%q}`
-	const fault = "sources.hr.signed: the body touches another part"
+	const fault = "sources.hr.signed: {body} touches another part"
 	for _, tt := range []struct {
 		name, signed, body, want string
 	}{
