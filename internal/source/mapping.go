@@ -91,25 +91,24 @@ func (mp *mapping) events(body []byte, envelope departure.Meta) []departure.Even
 		return []departure.Event{departure.TooMany(envelope, length(list))}
 	}
 	var events []departure.Event
-	total := 0
+	people := 0
 	for i, item := range list.Array() {
 		for _, event := range mp.event(item, envelope) {
-			if event.Status != departure.Ignored {
-				total += max(1, len(event.UIDs))
-			}
+			people += len(event.UIDs)
 			if event.Status == departure.Failed {
+				people++ // one that could not be read
 				event.Detail = fmt.Sprintf("item %d: %s", i+1, event.Detail)
 			}
 			if event.Class == departure.ClassTooMany {
 				return []departure.Event{event}
 			}
-			if total <= departure.MaxPairs {
+			if people <= departure.MaxPairs {
 				events = append(events, event)
 			}
 		}
 	}
-	if total > departure.MaxPairs {
-		return []departure.Event{departure.TooMany(envelope, total)}
+	if people > departure.MaxPairs {
+		return []departure.Event{departure.TooMany(envelope, people)}
 	}
 	return events
 }
@@ -122,8 +121,18 @@ func (mp *mapping) event(item gjson.Result, envelope departure.Meta) []departure
 		return []departure.Event{departure.TooMany(envelope, n)}
 	}
 	ids, wrong := mp.identifiers(item, found)
-	uids, unmapped := mp.translate(ids)
-	event := departure.Event{Meta: mp.meta(item, envelope, slices.Concat(ids, uids)), UIDs: uids}
+	var event departure.Event
+	var unmapped []string
+	for _, id := range ids {
+		if uid, known := mp.people[id]; known {
+			event.UIDs = append(event.UIDs, uid)
+		} else if mp.people == nil {
+			event.UIDs = append(event.UIDs, id)
+		} else {
+			unmapped = append(unmapped, id)
+		}
+	}
+	event.Meta = mp.meta(item, envelope, slices.Concat(ids, event.UIDs))
 	var err error
 	switch {
 	case left && cancelled:
@@ -142,7 +151,7 @@ func (mp *mapping) event(item gjson.Result, envelope departure.Meta) []departure
 		return []departure.Event{refused}
 	}
 	var events []departure.Event
-	if len(uids) > 0 {
+	if len(event.UIDs) > 0 {
 		events = append(events, event)
 	}
 	for _, id := range unmapped {
@@ -211,31 +220,16 @@ func (mp *mapping) skipped(item gjson.Result, found int) int {
 	return 0
 }
 
-// translate returns the uids of those who are in people, and the ids of those who are not.
-func (mp *mapping) translate(ids []string) (uids, unmapped []string) {
-	if mp.people == nil {
-		return ids, nil
-	}
-	for _, id := range ids {
-		if uid, ok := mp.people[id]; ok {
-			uids = append(uids, uid)
-		} else {
-			unmapped = append(unmapped, id)
-		}
-	}
-	return departure.Unique(uids), unmapped
-}
-
 // effectiveAt returns zero, that is at once, where the item has no such member.
 func (mp *mapping) effectiveAt(item gjson.Result) (time.Time, error) {
 	found := mp.effective.first(item)
 	if length(found) == 0 {
 		return time.Time{}, nil
 	}
-	if t, err := instant(text(found)); err == nil {
-		return t, nil
+	t, err := instant(text(found))
+	if err != nil {
+		t, err = mp.decoder.ParseEffective(text(found))
 	}
-	t, err := mp.decoder.ParseEffective(text(found))
 	if err != nil {
 		return time.Time{}, fmt.Errorf("effective: %w, nor Unix time", err)
 	}
