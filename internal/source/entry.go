@@ -30,7 +30,7 @@ func faults(list ...string) error {
 type entry struct {
 	fault   error    // set if the entry cannot be used; other entries still work
 	scheme  scheme   // nil for a topic or an event source, which takes no HTTP requests
-	get     bool     // whether GET is allowed too
+	get     bool     // as its schemeRow has it
 	mapping *mapping // nil where payloads are events already
 	decoder departure.Decoder
 	// merchants are the only ones that its events may name, and the default of events that name none. Empty means any
@@ -47,9 +47,11 @@ func parse(secret string, decoder departure.Decoder) (map[string]entry, error) {
 	if err != nil {
 		var twice *jsontext.SyntacticError
 		_, syntax := jsontext.NewDecoder(strings.NewReader(secret)).ReadValue()
-		if errors.As(syntax, &twice) && twice.JSONPointer.Parent().LastToken() == "people" {
-			entry := twice.JSONPointer.Parent().Parent().LastToken()
-			return nil, faults("sources." + Shown(entry) + ".people: an HR id stands twice") // HR ids are personal data
+		if errors.Is(syntax, jsontext.ErrDuplicateName) && errors.As(syntax, &twice) {
+			names := append(slices.Collect(twice.JSONPointer.Tokens()), "", "")
+			if names[1] == "people" { // whose names are personal data
+				return nil, faults("sources." + Shown(names[0]) + ".people: a name stands twice")
+			}
 		}
 		return nil, faults(fmt.Sprintf("sources: %v", err))
 	}
@@ -97,16 +99,15 @@ func readEntry(m *members, decoder departure.Decoder) entry {
 	e.mapping = readMapping(m, row.mapping, e.decoder)
 	if e.namesMerchants = m.raw.Has("merchants"); e.namesMerchants {
 		e.merchants = departure.Unique(m.texts("merchants"))
-		if slices.Contains(e.merchants, "*") {
-			if len(e.merchants) > 1 {
-				m.fault("merchants", `"*" means all: name no other beside it`)
-			}
-			e.merchants = nil
-		}
 		for i, merchant := range e.merchants {
-			if !departure.IsAppID(merchant) {
-				m.fault(fmt.Sprintf("merchants[%d]", i), "is not an appid such as wx0123456789abcdef")
+			if merchant == "*" && len(e.merchants) > 1 {
+				m.fault("merchants", `"*" means all: name no other beside it`)
+			} else if merchant != "*" && !departure.IsAppID(merchant) {
+				m.fault(at("merchants", i), "is not an appid such as wx0123456789abcdef")
 			}
+		}
+		if slices.Contains(e.merchants, "*") {
+			e.merchants = nil
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.raw)) { // those that were not read
@@ -121,6 +122,14 @@ func names[T any](table map[string]T) string {
 	return strings.Join(slices.Sorted(maps.Keys(table)), ", ")
 }
 
+// read reads the events of a verified message.
+func (e entry) read(m message, envelope departure.Meta) []departure.Event {
+	if m.err != nil {
+		return []departure.Event{departure.Refuse(envelope, m.err)}
+	}
+	return e.events(m.body, envelope)
+}
+
 // events reads one payload, which is a JSON value. What cannot be read comes back as an event with a Status.
 func (e entry) events(payload []byte, envelope departure.Meta) []departure.Event {
 	if text, ok := strictjson.Text(payload); ok {
@@ -131,14 +140,12 @@ func (e entry) events(payload []byte, envelope departure.Meta) []departure.Event
 		err = errors.New("JSON inside a string: have the object itself sent, without quotes around it")
 		return []departure.Event{departure.Refuse(envelope, err)}
 	}
-	var events []departure.Event
-	if e.mapping == nil {
-		events = e.decoder.Decode(payload, envelope)
-	} else {
-		events = e.mapping.events(payload, envelope)
+	read := e.decoder.Decode
+	if e.mapping != nil {
+		read = e.mapping.events
 	}
 	var limited []departure.Event
-	for _, event := range events {
+	for _, event := range read(payload, envelope) {
 		limited = append(limited, e.limit(event)...)
 	}
 	return limited
@@ -146,18 +153,14 @@ func (e entry) events(payload []byte, envelope departure.Meta) []departure.Event
 
 // limit keeps the event within the merchants that the entry allows, and checks it.
 func (e entry) limit(event departure.Event) []departure.Event {
-	if event.Status != "" {
-		return []departure.Event{event}
-	}
-	if len(event.Merchants) == 0 {
+	if len(event.Merchants) == 0 && event.Status == "" {
 		event.Merchants = slices.Concat(e.merchants, e.only)
 	}
-	for _, merchant := range event.Merchants {
-		if len(e.merchants) > 0 && !slices.Contains(e.merchants, merchant) {
-			refused := departure.Refuse(event.Meta, errors.New("merchant: not among the merchants of this source"))
-			refused.About = event.UIDs
-			return []departure.Event{refused}
-		}
+	other := func(merchant string) bool { return !slices.Contains(e.merchants, merchant) }
+	if len(e.merchants) > 0 && slices.ContainsFunc(event.Merchants, other) {
+		refused := departure.Refuse(event.Meta, errors.New("merchant: not among the merchants of this source"))
+		refused.About = event.UIDs
+		return []departure.Event{refused}
 	}
 	return event.Checked()
 }

@@ -97,8 +97,9 @@ var faultRows = []struct {
 	}},
 	{"people without a uid", `{` + mapped + `,"people":{"7":"E7","8":8}}`, []string{"sources.hr.people: not an object of HR ids to uids, or a uid is not a string or blank"}},
 	{"people that are none", `{` + mapped + `,"people":null}`, []string{"sources.hr.people: not an object of HR ids to uids, or a uid is not a string or blank"}},
-	{"people twice", `{` + mapped + `,"people":{"张三":"E7","张三":"E8"}}`, []string{"sources.hr.people: an HR id stands twice"}},
-	{"people twice, by a name of letters", `{` + mapped + `,"people":{"zhangsan":"E7","zhangsan":"E8"}}`, []string{"sources.hr.people: an HR id stands twice"}},
+	{"people twice", `{` + mapped + `,"people":{"张三":"E7","张三":"E8"}}`, []string{"sources.hr.people: a name stands twice"}},
+	{"people twice, by a name of letters", `{` + mapped + `,"people":{"zhangsan":"E7","zhangsan":"E8"}}`, []string{"sources.hr.people: a name stands twice"}},
+	{"a name twice inside people", `{` + mapped + `,"people":{"zhangsan":{"a":1,"a":2}}}`, []string{"sources.hr.people: a name stands twice"}},
 	{"a member that may be a key", `{"scheme":"bearer","keys":["test key"],"s3cr3t-0f-hr":1}`, []string{"sources.hr.(name not shown): the scheme bearer has no such member"}},
 
 	{"a key that is short", `{"scheme":"bearer","keys":["1234567"]}`, []string{"sources.hr.keys[0]: has 7 bytes, at least 8 are needed"}},

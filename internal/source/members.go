@@ -36,21 +36,17 @@ func (m *members) take(name string) strictjson.Value {
 	return value
 }
 
-func (m *members) asText(name string, value strictjson.Value) string {
+// verbatim returns a string as it is, or "" where it is missing.
+func (m *members) verbatim(name string) string {
+	value := m.take(name)
 	s, ok := strictjson.Text(value)
-	if !ok {
-		m.fault(name, "%s where a string is expected", strictjson.Kind(value))
+	if value != nil && !ok {
+		m.fault(name, notString, strictjson.Kind(value))
 	}
 	return s
 }
 
-// verbatim returns a string as it is, or "" where it is missing.
-func (m *members) verbatim(name string) string {
-	if value := m.take(name); value != nil {
-		return m.asText(name, value)
-	}
-	return ""
-}
+const notString = "%s where a string is expected"
 
 // text returns a word, or "" where it is missing.
 func (m *members) text(name string) string {
@@ -62,8 +58,10 @@ func (m *members) text(name string) string {
 
 // word returns a string that is neither empty nor an example, and has no white space around it.
 func (m *members) word(name string, value strictjson.Value) string {
-	s := m.asText(name, value)
+	s, ok := strictjson.Text(value)
 	switch {
+	case !ok:
+		m.fault(name, notString, strictjson.Kind(value))
 	case s == "":
 		m.fault(name, "empty")
 	case strings.TrimSpace(s) != s:

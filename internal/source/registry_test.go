@@ -121,6 +121,12 @@ func TestRead(t *testing.T) {
 	if got, err := read("another", `nothing at all: {`); !strings.HasPrefix(got, "failed: ") || err != nil {
 		t.Errorf("no JSON: %s, %v", got, err)
 	}
+	for _, name := range []string{"topic", "another"} { // an event without a detail
+		events, err := reg.Read(context.Background(), name, nil, departure.Meta{Source: name})
+		if got := tell(events); !strings.HasPrefix(got, "failed: ") || err != nil {
+			t.Errorf("nothing at all to %s: %s, %v", name, got, err)
+		}
+	}
 	var faulty *FaultsError
 	if got, err := read("faulty", `{"uid":"E1"}`); got != "" || !errors.As(err, &faulty) {
 		t.Errorf("a faulty entry: %s, %v", got, err)
