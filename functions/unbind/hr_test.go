@@ -131,6 +131,44 @@ func TestHRSystemsEndInAGoneBinding(t *testing.T) {
 	}
 }
 
+// A verified request that cannot be read, or that names nobody, is accepted and lies in the dead-letter queue, where its
+// id leads to the event.
+func TestWhatCannotBeReadOfALeaverIsADeadLetter(t *testing.T) {
+	for _, tc := range []struct {
+		name, source string
+		request      sourcetest.Request
+		reason, id   string
+	}{
+		{
+			"a name twice", "webhooks",
+			sourcetest.StandardWebhooks(webhookKey, time.Now(), []byte(`{"type":"employee.left","data":{"uid":"E1","uid":"E2"}}`)), "stands twice", "msg_1",
+		},
+		{
+			"an XML element twice", "gusto",
+			sourcetest.HMAC(hrKey, "X-Gusto-Signature", []byte("<e><entity_uuid>E1</entity_uuid><entity_uuid>E2</entity_uuid></e>")), "stands twice", "",
+		},
+		{
+			"nobody", "gusto",
+			sourcetest.HMAC(hrKey, "X-Gusto-Signature", []byte(`{"uuid":"evt-9","event_type":"employee.termination_effective"}`)), "uid: nothing at entity_uuid", "evt-9",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			w := newHR(t)
+			function := w.start(t)
+			if got := statusCode(t, invoke(t, function, string(tc.request.Event("/hooks/"+tc.source)))); got != http.StatusOK {
+				t.Fatalf("answered %d\n%s", got, function.Log())
+			}
+			dead := w.dead.Messages()
+			if len(dead) != 1 || len(w.queue.Messages()) > 0 || !strings.Contains(dead[0].Body, tc.reason) || !strings.Contains(dead[0].Body, tc.id) {
+				t.Errorf("dead letters %+v", dead)
+			}
+			if !logged(t, function, "failed", tc.reason) {
+				t.Errorf("the log has no reason:\n%s", function.Log())
+			}
+		})
+	}
+}
+
 // One bit of the body, of the signature or of a timestamp, or another key: nobody is let in.
 func TestWhatIsForgedIsRefused(t *testing.T) {
 	for _, tc := range hrRequests(t) {

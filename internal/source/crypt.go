@@ -33,7 +33,7 @@ type callback struct {
 }
 
 func readCallback(m *members) callback {
-	return callback{token: m.need("token"), key: m.aesKey("aes_key"), owners: m.texts("owner_keys")}
+	return callback{token: m.key("token"), key: m.aesKey("aes_key"), owners: m.texts("owner_keys")}
 }
 
 const (

@@ -22,11 +22,17 @@ type feishu struct {
 }
 
 func readFeishu(m *members) scheme {
-	f := feishu{encryptKey: m.key("encrypt_key"), token: m.key("verification_token")}
+	var f feishu
+	if m.raw.Has("encrypt_key") {
+		if f.encryptKey = m.key("encrypt_key"); len(f.encryptKey) < shortestKey {
+			m.fault("encrypt_key", tooShort, len(f.encryptKey), shortestKey)
+		}
+	}
+	if m.raw.Has("verification_token") {
+		f.token = m.key("verification_token")
+	}
 	if f == (feishu{}) {
 		m.fault("encrypt_key", "missing: give it, or verification_token")
-	} else if f.encryptKey != "" && len(f.encryptKey) < shortestKey {
-		m.fault("encrypt_key", tooShort, len(f.encryptKey), shortestKey)
 	}
 	return f
 }

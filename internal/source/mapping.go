@@ -75,7 +75,8 @@ func readPeople(m *members) (people map[string]string) {
 	return people
 }
 
-// events reads the departures in one body: those of each item in turn. More than MaxPairs people or faults are refused whole.
+// events reads the departures in one body: those of each item in turn. More than MaxPairs people, or items that cannot be
+// read, are refused whole.
 func (mp *mapping) events(body []byte, envelope departure.Meta) []departure.Event {
 	if mp.each == "" {
 		return mp.event(gjson.ParseBytes(body), envelope)
@@ -156,7 +157,8 @@ func (mp *mapping) event(item gjson.Result, envelope departure.Meta) []departure
 	}
 	for _, id := range unmapped {
 		events = append(events, departure.Event{
-			Meta: event.Meta, UIDs: []string{id}, Status: departure.Unknown, Class: departure.ClassUnmapped, Detail: "not in people",
+			Meta: event.Meta, UIDs: []string{id},
+			Status: departure.Unknown, Class: departure.ClassUnmapped, Detail: "not in people",
 		})
 	}
 	for _, err := range wrong {
@@ -180,8 +182,8 @@ func (mp *mapping) meta(item gjson.Result, meta departure.Meta, people []string)
 	return departure.Event{Meta: meta, UIDs: people}.Checked()[0].Meta
 }
 
-// identifiers returns the people in the item, each at most once, and what is wrong with the others. The digits of a whole
-// number are taken as they are: a float64 does not hold the 19 digits that some systems use.
+// identifiers returns the people in the item, each at most once, and what is wrong with the others. The digits of a
+// whole number are taken as they are: a float64 does not hold the 19 digits that some systems use.
 func (mp *mapping) identifiers(item, found gjson.Result) (ids []string, wrong []error) {
 	paths := strings.Join(mp.uid, " or ")
 	if length(found) == 0 {

@@ -146,13 +146,6 @@ func (m *members) keys(decode func(string) ([]byte, error)) []string {
 	return list
 }
 
-// key returns a key or token, or "" where it is missing. Tokens may be short: WeCom and DingTalk let people choose them.
-func (m *members) key(name string) string {
-	s := m.text(name)
-	m.checkKey(name, s)
-	return s
-}
-
 // checkKey notes a word that examples have in the place of a key.
 func (m *members) checkKey(name, s string) {
 	plain := strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s))
@@ -161,19 +154,20 @@ func (m *members) checkKey(name, s string) {
 	}
 }
 
-// need is key for what must be there.
-func (m *members) need(name string) string {
-	s := m.key(name)
+// key returns a key or token. Tokens may be short: WeCom and DingTalk let people choose them.
+func (m *members) key(name string) string {
+	s := m.text(name)
 	if s == "" {
 		m.fault(name, "missing")
 	}
+	m.checkKey(name, s)
 	return s
 }
 
 // aesKey returns the 32 bytes that DingTalk and WeCom write as 43 characters of base64. The vendors draw the
 // characters at random, so the last two bits may be set.
 func (m *members) aesKey(name string) []byte {
-	s := m.need(name)
+	s := m.key(name)
 	key, err := base64.RawStdEncoding.DecodeString(s)
 	if len(s) != 43 || len(key) != 32 || err != nil { // the decoder skips line breaks
 		m.fault(name, "is not 43 characters of base64")
@@ -206,8 +200,8 @@ func choice[T any](m *members, name, fallback string, table map[string]T) T {
 	})
 }
 
-// header returns a header's name in its canonical form, or "" where it is missing. It takes letters, digits, - and _. HTTP
-// allows more, but no known vendor uses it.
+// header returns a header's name in its canonical form, or "" where it is missing. It takes letters, digits, - and _.
+// HTTP allows more, but no known vendor uses it.
 func (m *members) header(name string) string {
 	return parsed(m, name, "", func(s string) (string, error) {
 		if strings.Trim(s, letters+"0123456789-_") != "" {

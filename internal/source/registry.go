@@ -53,8 +53,8 @@ func New(cfg Config) *Registry {
 	return &Registry{cfg: cfg}
 }
 
-// Receive verifies a request to the source of that name and reads its events. Body is the raw body as it was sent; r.Body
-// is not read. Envelope is what is known before reading: the request's id, the source's name, the time.
+// Receive verifies a request to the source of that name and reads its events. Body is the raw body as it was sent;
+// r.Body is not read. Envelope is what is known before reading: the request's id, the source's name, the time.
 //
 // It errs with ErrUnknownSource, ErrMethod, ErrTooLarge, ErrNotVerified or ErrMalformed. Any other error is ours. A
 // verified request that cannot be read is no error but an event with a Status. Before an unknown source, a failed
