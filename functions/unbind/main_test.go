@@ -194,7 +194,7 @@ func TestARotatedTokenCostsOneReadAndOneRetry(t *testing.T) {
 func TestAWeChatThatKnowsNothingButUnbindIsBelieved(t *testing.T) {
 	w := newWorld(t, wedatatest.Options{UnbindOnly: true})
 	reply := invoke(t, w.start(t), bareSNS(t))
-	if !strings.Contains(string(reply.Payload), `"status":"unbound","attempts":1,"detail":"not verified`) {
+	if !strings.Contains(string(reply.Payload), `"status":"unbound","attempts":1,"class":"unverified","detail":"not verified`) {
 		t.Errorf("got %s, %v", reply.Payload, reply.Err())
 	}
 }

@@ -5,6 +5,7 @@
 package departure
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -51,6 +52,8 @@ type Event struct {
 	Detail string
 	// About are the people whom a refused event names, as far as they could be read.
 	About []string
+	// Faults are the details of refused events that Merge made one.
+	Faults []string
 }
 
 // The classes of faults that are found before anything is sent to WeChat.
@@ -101,27 +104,33 @@ func Merge(events []Event) []Event {
 	}
 	one := refused[0]
 	if len(refused) > 1 {
-		reasons := make([]string, min(len(refused), shown))
-		for i := range reasons {
-			reasons[i] = refused[i].Detail
-		}
-		one.Detail = fmt.Sprintf("%d departures cannot be read: %s", len(refused), strings.Join(reasons, "; "))
-		if len(refused) > shown {
-			one.Detail += " …"
-		}
 		one.About = nil
 		for _, e := range refused {
-			one.About = append(one.About, e.About...)
+			one.About, one.Faults = append(one.About, e.About...), append(one.Faults, e.Detail)
+		}
+		one.Detail = fmt.Sprintf("%d departures cannot be read: %s",
+			len(refused), strings.Join(one.Faults[:min(len(refused), shown)], "; "))
+		if len(refused) > shown {
+			one.Detail += " …"
 		}
 	}
 	return append(merged, one)
 }
 
-// TooMany returns the event in the place of events that stand for more than MaxPairs.
-func TooMany(meta Meta, pairs int) Event {
-	event := Refuse(meta, fmt.Errorf("%d pairs of uid and merchant, at most %d are carried out at once: send it in parts", pairs, MaxPairs))
+// Bounded returns the events as Merge does, or one refused event where they stand for more than MaxPairs. All is how many
+// merchants there are.
+func Bounded(events []Event, all int) []Event {
+	pairs := Pairs(events, all)
+	if pairs <= MaxPairs {
+		return Merge(events)
+	}
+	event := Refuse(events[0].Meta, fmt.Errorf("%d pairs of uid and merchant, at most %d are carried out at once: "+
+		"send it in parts", pairs, MaxPairs))
 	event.Class = ClassTooMany
-	return event
+	for _, e := range events {
+		event.About = append(event.About, e.UIDs...)
+	}
+	return []Event{event}
 }
 
 // Ignore returns the event of a payload that asks for nothing.
@@ -129,8 +138,10 @@ func Ignore(meta Meta, reason string) Event {
 	return Event{Meta: meta, Status: Ignored, Detail: reason}
 }
 
-// Outcome returns the one outcome of an event that has a status.
+// Outcome returns the one outcome of an event that has a status. An id or a source that contains a uid has it masked, as
+// Checked does.
 func (e Event) Outcome() Outcome {
+	e.Meta = e.hide(e.UIDs).hide(e.About)
 	o := Outcome{Departure: Departure{Meta: e.Meta}, Status: e.Status, Class: e.Class, Detail: e.Detail}
 	if len(e.UIDs) == 1 {
 		o.UID = e.UIDs[0]
@@ -162,9 +173,7 @@ func (e Event) Checked() []Event {
 	if len(e.UIDs) == 0 {
 		return []Event{Refuse(e.Meta, fmt.Errorf("uid: missing; %s", hint))}
 	}
-	for _, uid := range e.UIDs {
-		e.ID, e.Source = maskIn(e.ID, uid), maskIn(e.Source, uid)
-	}
+	e.Meta = e.hide(e.UIDs)
 	e.Merchants = Unique(e.Merchants)
 	all := Unique(e.UIDs)
 	e.UIDs = nil
@@ -217,16 +226,16 @@ func (e Event) of(uid strictjson.Value) []Event {
 	return append(e.Checked(), failed...)
 }
 
-// Pairs returns how many pairs of uid and merchant the events stand for. All is how many merchants there are.
+// Pairs returns how many pairs of uid and merchant the events stand for. All is how many merchants there are. A person who
+// cannot be carried out counts once.
 func Pairs(events []Event, all int) int {
 	pairs := 0
 	for _, e := range events {
-		merchants := len(e.Merchants)
-		if merchants == 0 {
-			merchants = max(1, all)
-		}
-		if e.Status == "" {
-			pairs += len(e.UIDs) * merchants
+		switch e.Status {
+		case "":
+			pairs += len(e.UIDs) * cmp.Or(len(e.Merchants), all, 1)
+		case Failed:
+			pairs += len(e.UIDs)
 		}
 	}
 	return pairs

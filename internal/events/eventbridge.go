@@ -15,7 +15,7 @@ func isEventBridge(e event) bool {
 
 // eventBridge is an event from an EventBridge bus. EventBridge does not wait for a reply, as SNS does not.
 func (h *Handler) eventBridge(ctx context.Context, e event) ([]byte, error) {
-	return h.carryOut(ctx, triggerEventBridge, e, h.readEventBridge(ctx, e, h.envelope(ctx)))
+	return h.carryOut(ctx, triggerEventBridge, e, h.readEventBridge(ctx, e, h.envelope()))
 }
 
 // readEventBridge reads the detail. A bare one takes its type from the detail-type.

@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"strings"
 
-	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/source"
 	"wedata-unbind/internal/strictjson"
 )
@@ -26,7 +25,7 @@ func isHTTP(e event) bool {
 func (h *Handler) http(ctx context.Context, e event) ([]byte, error) {
 	w := &response{header: http.Header{}}
 	if r, body, err := readRequest(ctx, e); err != nil {
-		h.problem(ctx, w, "", http.StatusBadRequest, err)
+		h.problem(ctx, w, "", http.StatusBadRequest, err, "")
 	} else {
 		h.route(w, r, body)
 	}
@@ -46,7 +45,7 @@ func (h *Handler) route(w http.ResponseWriter, r *http.Request, body []byte) {
 		h.unbind(w, r, body)
 		return
 	}
-	h.problem(r.Context(), w, "", http.StatusNotFound, errors.New("no such path: "+departure.Quote(r.URL.Path)))
+	h.problem(r.Context(), w, "", http.StatusNotFound, errors.New("no such path"), "")
 }
 
 // readRequest reads the request out of the event of either payload format. The body is what the sender sent, byte by byte.
@@ -153,18 +152,18 @@ func writeJSON(w http.ResponseWriter, status int, contentType string, body any) 
 	_, _ = w.Write(text) // it goes to memory
 }
 
-// problem refuses a request (RFC 9457). The reply has only the status and the request id, by which the source and the reason
-// are found in the log: before verification a caller learns nothing.
-func (h *Handler) problem(ctx context.Context, w http.ResponseWriter, name string, status int, reason error) {
-	h.refuse(ctx, w, name, status, reason, "")
+// refuse answers a request that could not be received.
+func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, name string, err error) {
+	detail := ""
+	if errors.Is(err, source.ErrMalformed) { // the request is verified
+		detail = err.Error()
+	}
+	h.problem(ctx, w, name, statusOf(err), err, detail)
 }
 
-// verifiedProblem is problem for a caller who is verified: the detail says what is wrong.
-func (h *Handler) verifiedProblem(ctx context.Context, w http.ResponseWriter, name string, status int, reason error) {
-	h.refuse(ctx, w, name, status, reason, reason.Error())
-}
-
-func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, name string, status int, reason error, detail string) {
+// problem refuses a request (RFC 9457). The reply has the status and the request id, by which the source and the reason are
+// found in the log. The detail is for a caller who is verified: any other learns nothing.
+func (h *Handler) problem(ctx context.Context, w http.ResponseWriter, name string, status int, reason error, detail string) {
 	log := h.cfg.Log.With("trigger", triggerHTTP, "source", name, "http_status", status, "reason", reason.Error())
 	switch status {
 	case http.StatusUnauthorized:
@@ -178,14 +177,13 @@ func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, name string
 	default:
 		log.WarnContext(ctx, "request refused")
 	}
-	problem := map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status}
-	if id := requestID(ctx); id != "" {
-		problem["instance"] = id
-	}
-	if detail != "" {
-		problem["detail"] = detail
-	}
-	writeJSON(w, status, "application/problem+json", problem)
+	writeJSON(w, status, "application/problem+json", struct {
+		Detail   string `json:"detail,omitzero"`
+		Instance string `json:"instance,omitzero"`
+		Status   int    `json:"status"`
+		Title    string `json:"title"`
+		Type     string `json:"type"`
+	}{detail, requestID(ctx), status, http.StatusText(status), "about:blank"})
 }
 
 // statusOf is the status for an error of a source. Any other error is ours: 503.

@@ -34,8 +34,10 @@ func (h *Handler) sqs(ctx context.Context, e event) ([]byte, error) {
 	ends := make([]int, len(e.records))
 	total := 0
 	for i, record := range e.records {
-		read := h.bounded(ctx, h.readMessage(ctx, record.SQSMessage))
-		if pairs := h.pairs(ctx, read); total+pairs <= departure.MaxPairs {
+		read := h.readMessage(ctx, record.SQSMessage)
+		merchants := h.merchants(ctx, read)
+		read = departure.Bounded(read, merchants)
+		if pairs := departure.Pairs(read, merchants); total+pairs <= departure.MaxPairs {
 			total += pairs
 		} else {
 			read = []departure.Event{{
@@ -82,7 +84,7 @@ func (h *Handler) settle(ctx context.Context, m message) bool {
 	var dead []queue.Message
 	for _, o := range m.outcomes {
 		if o.Status == departure.Failed {
-			dead = append(dead, h.deadLetter(ctx, triggerSQS, o, []byte(m.Body)))
+			dead = append(dead, deadLetter(ctx, triggerSQS, o, []byte(m.Body)))
 		}
 	}
 	if err := errors.Join(h.cfg.Queue.SendToDeadLetterQueue(ctx, dead)...); err != nil {
@@ -112,7 +114,7 @@ func (h *Handler) stay(ctx context.Context, m message, o *departure.Outcome, rea
 
 // readMessage reads the body of a message. One that cannot be read is a failed event.
 func (h *Handler) readMessage(ctx context.Context, m awsevents.SQSMessage) []departure.Event {
-	meta := h.envelope(ctx)
+	meta := h.envelope()
 	meta.ID = m.MessageId
 	if ms, err := strconv.ParseInt(m.Attributes["SentTimestamp"], 10, 64); err == nil {
 		meta.Time = time.UnixMilli(ms).UTC()
