@@ -120,7 +120,7 @@ func (m Meta) ignored() bool { return m.Type != TypeLeft && m.Type != TypeCancel
 // ignored returns the event of another type. The type is shown where it looks like a word of a protocol and names nobody.
 func ignored(meta Meta, people []string) Event {
 	reason := fmt.Sprintf("type %q is not %s", meta.Type, TypeLeft)
-	if !isWord(meta.Type) || slices.ContainsFunc(people, func(uid string) bool { return maskIn(meta.Type, uid) != meta.Type }) {
+	if !IsWord(meta.Type) || slices.ContainsFunc(people, func(uid string) bool { return maskIn(meta.Type, uid) != meta.Type }) {
 		reason = "another type than " + TypeLeft
 	}
 	return Ignore(meta.hide(people), reason)

@@ -87,20 +87,21 @@ func IsTemporary(err error) bool {
 	return errors.As(err, &passing) && passing.Temporary()
 }
 
-// Merge returns the events with all refused ones that name nobody as one. They come from one payload, which can be kept
-// once, and needs one line in the log.
+// Merge returns the events with all refused ones as one, where one of them names nobody. They come from one payload, which
+// is then kept once, with all of them in it, and needs one line in the log.
 func Merge(events []Event) []Event {
 	const shown = 5
+	if !slices.ContainsFunc(events, func(e Event) bool { return e.Status == Failed && len(e.UIDs) == 0 }) {
+		return events
+	}
 	var merged, refused []Event
 	for _, e := range events {
-		if e.Status == Failed && len(e.UIDs) == 0 {
+		if e.Status == Failed {
+			e.UIDs, e.About = nil, slices.Concat(e.UIDs, e.About)
 			refused = append(refused, e)
 		} else {
 			merged = append(merged, e)
 		}
-	}
-	if len(refused) == 0 {
-		return merged
 	}
 	one := refused[0]
 	if len(refused) > 1 {
@@ -181,7 +182,9 @@ func (e Event) Checked() []Event {
 	for _, uid := range all {
 		if err := checkUID(uid); err != nil {
 			wrong := Refuse(e.Meta, fmt.Errorf("uid: %w", err))
-			wrong.UIDs = []string{uid}
+			if uid != "" { // an empty one names nobody
+				wrong.UIDs = []string{uid}
+			}
 			failed = append(failed, wrong)
 			continue
 		}

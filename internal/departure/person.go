@@ -46,8 +46,8 @@ func (m Meta) hide(people []string) Meta {
 	return m
 }
 
-// isWord reports whether a text is at most 60 letters, digits, ".", "_" and "-". Any other text may hold anything.
-func isWord(text string) bool {
+// IsWord reports whether a text is at most 60 letters, digits, ".", "_" and "-". Any other text may hold anything.
+func IsWord(text string) bool {
 	const (
 		longest = 60
 		letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 
+	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/source"
 	"wedata-unbind/internal/strictjson"
 )
@@ -155,8 +156,11 @@ func writeJSON(w http.ResponseWriter, status int, contentType string, body any) 
 // refuse answers a request that could not be received.
 func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, name string, err error) {
 	detail := ""
-	if errors.Is(err, source.ErrMalformed) { // the request is verified
+	switch {
+	case errors.Is(err, source.ErrMalformed): // the request is verified
 		detail = err.Error()
+	case errors.Is(err, source.ErrUnknownSource) && !departure.IsWord(name): // it may hold anything
+		name = ""
 	}
 	h.problem(ctx, w, name, statusOf(err), err, detail)
 }

@@ -104,14 +104,14 @@ func names[T any](table map[string]T) string {
 // events reads one payload, which is a JSON value. What cannot be read comes back as an event with a Status.
 func (e entry) events(payload []byte, envelope departure.Meta) []departure.Event {
 	var events []departure.Event
-	if e.mapping == nil {
-		if text, ok := strictjson.Text(payload); ok {
-			if _, err := strictjson.Parse([]byte(text)); err != nil {
-				return []departure.Event{departure.Ignore(envelope, "a text and no event, such as a test delivery")}
-			}
-		}
+	text, isText := strictjson.Text(payload)
+	_, notJSON := strictjson.Parse([]byte(text))
+	switch {
+	case isText && notJSON != nil && e.mapping == nil:
+		return []departure.Event{departure.Ignore(envelope, "a text and no event, such as a test delivery")}
+	case isText && notJSON == nil, e.mapping == nil:
 		events = e.decoder.Decode(payload, envelope)
-	} else {
+	default:
 		events = e.mapping.events(payload, envelope)
 	}
 	var limited []departure.Event
