@@ -127,8 +127,16 @@ func ignored(meta Meta, people []string) Event {
 }
 
 // people returns the uids in data that may have faults.
-func people(data strictjson.Object) []string {
-	uids, _ := data.Strings("uid")
+func people(data strictjson.Object) (uids []string) {
+	items := []strictjson.Value{data["uid"]}
+	if strictjson.Kind(items[0]) == "a list" {
+		_ = strictjson.Unmarshal(data["uid"], &items)
+	}
+	for _, item := range items {
+		if uid, ok := strictjson.Text(item); ok {
+			uids = append(uids, uid)
+		}
+	}
 	return uids
 }
 

@@ -134,6 +134,14 @@ func Bounded(events []Event, all int) []Event {
 	return []Event{event}
 }
 
+// Later returns the event in the place of one for which this invocation has no room: the limit is MaxPairs.
+func Later(event Event) Event {
+	return Event{
+		Meta: event.Meta, Status: Retry, Class: ClassTooMany,
+		Detail: fmt.Sprintf("more than %d pairs of uid and merchant at once: this comes next", MaxPairs),
+	}
+}
+
 // Ignore returns the event of a payload that asks for nothing.
 func Ignore(meta Meta, reason string) Event {
 	return Event{Meta: meta, Status: Ignored, Detail: reason}

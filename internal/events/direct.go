@@ -39,8 +39,8 @@ func (h *Handler) direct(ctx context.Context, e event) ([]byte, error) {
 			run = h.cfg.Offboard.DryRun
 		}
 	}
-	events := h.cfg.Decoder.DecodeObject(payload, h.envelope())
-	outcomes := flat(h.run(ctx, run, departure.Bounded(events, h.merchants(ctx, events))))
+	events, _ := h.bounded(ctx, h.cfg.Decoder.DecodeObject(payload, h.envelope()))
+	outcomes := flat(h.run(ctx, run, events))
 	h.enqueue(ctx, outcomes, func(o *departure.Outcome) bool { return o.Status == departure.Retry && !o.DryRun })
 	return h.finish(ctx, triggerDirect, outcomes)
 }

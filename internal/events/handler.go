@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -75,7 +74,8 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 // carryOut is for the triggers that wait for no reply. What is not done is kept, and only what no queue takes ends the
 // invocation in an error.
 func (h *Handler) carryOut(ctx context.Context, trigger string, e event, events []departure.Event) ([]byte, error) {
-	outcomes := flat(h.run(ctx, h.cfg.Offboard.Run, departure.Bounded(events, h.merchants(ctx, events))))
+	events, _ = h.bounded(ctx, events)
+	outcomes := flat(h.run(ctx, h.cfg.Offboard.Run, events))
 	h.keep(ctx, trigger, outcomes, e.payload)
 	return h.finish(ctx, trigger, outcomes)
 }
@@ -94,14 +94,11 @@ func (h *Handler) read(ctx context.Context, what string, payload []byte, envelop
 	return departure.Merge(events)
 }
 
-// merchants returns how many merchants an event is for that names none. It asks only where there is such an event.
-func (h *Handler) merchants(ctx context.Context, events []departure.Event) int {
-	if slices.ContainsFunc(events, func(e departure.Event) bool { return e.Status == "" && len(e.Merchants) == 0 }) {
-		if appids, _, err := h.cfg.Offboard.Merchants(ctx); err == nil {
-			return len(appids)
-		}
-	}
-	return 1
+// bounded returns the events within the limit, and how many pairs of uid and merchant they stand for.
+func (h *Handler) bounded(ctx context.Context, events []departure.Event) (bounded []departure.Event, pairs int) {
+	merchants, _ := h.cfg.Offboard.Merchants(ctx, events) // Offboard tells the error, and counts again
+	bounded = departure.Bounded(events, len(merchants))
+	return bounded, departure.Pairs(bounded, len(merchants))
 }
 
 // work is what Offboard does with events.

@@ -62,7 +62,7 @@ func (h *Handler) unbind(w http.ResponseWriter, r *http.Request, body []byte) {
 		h.answer(ctx, w, sourceOfUnbind, delivery, 0, 0)
 		return
 	}
-	events := departure.Bounded(delivery.Events, h.merchants(ctx, delivery.Events))
+	events, _ := h.bounded(ctx, delivery.Events)
 	if !slices.ContainsFunc(events, func(e departure.Event) bool { return e.Status != departure.Failed }) {
 		h.problem(ctx, w, sourceOfUnbind, http.StatusBadRequest, errors.New(events[0].Detail), events[0].Detail)
 		return

@@ -34,17 +34,11 @@ func (h *Handler) sqs(ctx context.Context, e event) ([]byte, error) {
 	ends := make([]int, len(e.records))
 	total := 0
 	for i, record := range e.records {
-		read := h.readMessage(ctx, record.SQSMessage)
-		merchants := h.merchants(ctx, read)
-		read = departure.Bounded(read, merchants)
-		if pairs := departure.Pairs(read, merchants); total+pairs <= departure.MaxPairs {
-			total += pairs
-		} else {
-			read = []departure.Event{{
-				Meta: read[0].Meta, Status: departure.Retry, Class: departure.ClassTooMany,
-				Detail: fmt.Sprintf("the batch has more than %d pairs of uid and merchant: this message is next", departure.MaxPairs),
-			}}
+		read, pairs := h.bounded(ctx, h.readMessage(ctx, record.SQSMessage))
+		if total+pairs > departure.MaxPairs {
+			read, pairs = []departure.Event{departure.Later(read[0])}, 0
 		}
+		total += pairs
 		events = append(events, read...)
 		ends[i] = len(events)
 	}

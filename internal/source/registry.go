@@ -92,11 +92,11 @@ func (reg *Registry) receive(
 	case err != nil:
 		return Delivery{}, err
 	case !known:
-		return Delivery{}, fmt.Errorf("%w: %s", ErrUnknownSource, departure.Quote(name))
+		return Delivery{}, ErrUnknownSource
 	case e.scheme == nil:
 		return Delivery{}, fmt.Errorf("%w: sources.%s has no scheme, so no request can be verified", ErrUnknownSource, name)
 	case r.Method != http.MethodPost && (r.Method != http.MethodGet || !e.get):
-		return Delivery{}, fmt.Errorf("%w: %s", ErrMethod, departure.Quote(r.Method))
+		return Delivery{}, ErrMethod
 	}
 	m, err := e.scheme.open(r, body, reg.cfg.Now())
 	if err != nil {
