@@ -52,7 +52,7 @@ type Event struct {
 	Detail string
 	// About are the people whom a refused event names, as far as they could be read.
 	About []string
-	// Faults are the details of refused events that Merge made one.
+	// Faults are the details of refused events that Bounded made one.
 	Faults []string
 }
 
@@ -87,9 +87,9 @@ func IsTemporary(err error) bool {
 	return errors.As(err, &passing) && passing.Temporary()
 }
 
-// Merge returns the events with all refused ones as one, where one of them names nobody. They come from one payload, which
+// merge returns the events with all refused ones as one, where one of them names nobody. They come from one payload, which
 // is then kept once, with all of them in it, and needs one line in the log.
-func Merge(events []Event) []Event {
+func merge(events []Event) []Event {
 	const shown = 5
 	if !slices.ContainsFunc(events, func(e Event) bool { return e.Status == Failed && len(e.UIDs) == 0 }) {
 		return events
@@ -118,12 +118,12 @@ func Merge(events []Event) []Event {
 	return append(merged, one)
 }
 
-// Bounded returns the events as Merge does, or one refused event where they stand for more than MaxPairs. All is how many
-// merchants there are.
+// Bounded returns the events, with all refused ones as one where one of them names nobody; or one refused event where they
+// stand for more than MaxPairs. All is how many merchants there are.
 func Bounded(events []Event, all int) []Event {
 	pairs := Pairs(events, all)
 	if pairs <= MaxPairs {
-		return Merge(events)
+		return merge(events)
 	}
 	event := Refuse(events[0].Meta, fmt.Errorf("%d pairs of uid and merchant, at most %d are carried out at once: "+
 		"send it in parts", pairs, MaxPairs))

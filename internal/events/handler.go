@@ -86,12 +86,17 @@ func (h *Handler) read(ctx context.Context, what string, payload []byte, envelop
 	if err != nil {
 		events = []departure.Event{departure.Refuse(envelope, err)}
 	}
+	return of(what, events)
+}
+
+// of returns the events with the faults named as those of the envelope.
+func of(what string, events []departure.Event) []departure.Event {
 	for i := range events {
 		if events[i].Status == departure.Failed {
 			events[i].Detail = what + ": " + events[i].Detail
 		}
 	}
-	return departure.Merge(events)
+	return events
 }
 
 // bounded returns the events within the limit, and how many pairs of uid and merchant they stand for.

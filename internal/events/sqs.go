@@ -114,18 +114,10 @@ func (h *Handler) readMessage(ctx context.Context, m awsevents.SQSMessage) []dep
 		meta.Time = time.UnixMilli(ms).UTC()
 	}
 	body, err := readEvent([]byte(m.Body))
-	var events []departure.Event
 	if err != nil {
-		events = append(events, departure.Refuse(meta, err))
-	} else {
-		events = departure.Merge(h.readQueued(ctx, body, meta))
+		return of("sqs message", []departure.Event{departure.Refuse(meta, err)})
 	}
-	for i := range events {
-		if events[i].Status == departure.Failed {
-			events[i].Detail = "sqs message: " + events[i].Detail
-		}
-	}
-	return events
+	return of("sqs message", h.readQueued(ctx, body, meta))
 }
 
 // readQueued reads an event that lies in the queue. An event whose trigger sends nothing to the queue is refused.
