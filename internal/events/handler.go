@@ -57,14 +57,7 @@ const (
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	ctx, cancel := reserve(ctx, replyTime)
 	defer cancel()
-	e, err := readEvent(payload)
-	if err != nil {
-		return h.unreadable(ctx, triggerUnknown, err)
-	}
-	t, err := triggerOf(e)
-	if err == nil && t.reply == nil {
-		err = t.refuse()
-	}
+	e, t, err := invoked(payload)
 	if err != nil {
 		return h.unreadable(ctx, triggerUnknown, err)
 	}

@@ -34,9 +34,7 @@ func (h *Handler) hook(w http.ResponseWriter, r *http.Request, name string, body
 		return
 	}
 	outcomes := h.accept(ctx, delivery.Events)
-	h.log(ctx, triggerHTTP, outcomes)
-	if err := lost(outcomes); err != nil {
-		h.problem(ctx, w, name, http.StatusServiceUnavailable, err, err.Error())
+	if h.lost(ctx, w, name, outcomes) {
 		return
 	}
 	ignored := 0
@@ -54,11 +52,11 @@ func (h *Handler) unbind(w http.ResponseWriter, r *http.Request, body []byte) {
 	ctx, cancel := context.WithTimeout(r.Context(), unbindWithin)
 	defer cancel()
 	delivery, err := h.receive(ctx, sourceOfUnbind, r, body)
-	switch {
-	case err != nil:
+	if err != nil {
 		h.refuse(ctx, w, sourceOfUnbind, err)
 		return
-	case len(delivery.Events) == 0:
+	}
+	if len(delivery.Events) == 0 { // a handshake
 		h.answer(ctx, w, sourceOfUnbind, delivery, 0, 0)
 		return
 	}
@@ -69,9 +67,7 @@ func (h *Handler) unbind(w http.ResponseWriter, r *http.Request, body []byte) {
 	}
 	outcomes := flat(h.run(ctx, h.cfg.Offboard.Run, events))
 	h.keep(ctx, triggerHTTP, outcomes, recordOf(events))
-	h.log(ctx, triggerHTTP, outcomes)
-	if err := lost(outcomes); err != nil {
-		h.problem(ctx, w, sourceOfUnbind, http.StatusServiceUnavailable, err, err.Error())
+	if h.lost(ctx, w, sourceOfUnbind, outcomes) {
 		return
 	}
 	status := http.StatusOK
@@ -120,12 +116,15 @@ func (h *Handler) accept(ctx context.Context, delivered []departure.Event) (outc
 	return append(outcomes, people...)
 }
 
-// lost returns the reason of the first departure that is neither done nor kept: the caller has to send all of it again.
-func lost(outcomes []*departure.Outcome) error {
-	if i := slices.IndexFunc(outcomes, func(o *departure.Outcome) bool { return o.Lost() }); i >= 0 {
-		return errors.New(outcomes[i].Detail)
+// lost logs the outcomes. It answers 503 where one of them is neither done nor kept: the caller has to send all again.
+func (h *Handler) lost(ctx context.Context, w http.ResponseWriter, name string, outcomes []*departure.Outcome) bool {
+	h.log(ctx, triggerHTTP, outcomes)
+	i := slices.IndexFunc(outcomes, func(o *departure.Outcome) bool { return o.Lost() })
+	if i >= 0 {
+		reason := outcomes[i].Detail
+		h.problem(ctx, w, name, http.StatusServiceUnavailable, errors.New(reason), reason)
 	}
-	return nil
+	return i >= 0
 }
 
 // recordOf returns the body of the dead letter for what could not be read in a request. The request is not kept, since it may

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -38,15 +39,13 @@ func (h *Handler) route(w http.ResponseWriter, r *http.Request, body []byte) {
 	segments := strings.Split(r.URL.EscapedPath(), "/")
 	last := len(segments) - 1
 	switch name, err := url.PathUnescape(segments[last]); {
-	case err != nil:
-	case last > 0 && segments[last-1] == "hooks" && name != "":
+	case err == nil && last > 0 && segments[last-1] == "hooks" && name != "":
 		h.hook(w, r, name, body)
-		return
-	case last > 0 && name == sourceOfUnbind:
+	case err == nil && last > 0 && name == sourceOfUnbind:
 		h.unbind(w, r, body)
-		return
+	default:
+		h.problem(r.Context(), w, "", http.StatusNotFound, errors.New("no such path"), "")
 	}
-	h.problem(r.Context(), w, "", http.StatusNotFound, errors.New("no such path"), "")
 }
 
 // readRequest reads the request out of the event of either payload format. The body is what the sender sent, byte by byte.
@@ -78,14 +77,13 @@ func readRequest(ctx context.Context, e event) (*http.Request, []byte, error) {
 	} else {
 		query = url.Values(multiple(manyValues, parameters)).Encode()
 	}
-	body := []byte(text)
+	body, err := []byte(text), error(nil)
 	if isBase64 {
-		var err error
 		if body, err = base64.StdEncoding.DecodeString(text); err != nil {
 			return nil, nil, fmt.Errorf("body: %w", err)
 		}
 	}
-	r, err := http.NewRequestWithContext(ctx, method, "/", bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, "/", nil)
 	if err != nil {
 		return nil, nil, errors.New("the method cannot be read")
 	}
@@ -168,19 +166,17 @@ func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, name string
 // problem refuses a request (RFC 9457). The reply has the status and the request id, by which the source and the reason are
 // found in the log. The detail is for a caller who is verified: any other learns nothing.
 func (h *Handler) problem(ctx context.Context, w http.ResponseWriter, name string, status int, reason error, detail string) {
-	log := h.cfg.Log.With("trigger", triggerHTTP, "source", name, "http_status", status, "reason", reason.Error())
+	level, message := slog.LevelWarn, "request refused"
 	switch status {
 	case http.StatusUnauthorized:
-		log.WarnContext(ctx, "signature refused")
+		message = "signature refused"
 	case http.StatusServiceUnavailable:
-		log.ErrorContext(ctx, "request not served")
+		level, message = slog.LevelError, "request not served"
 		w.Header().Set("Retry-After", "30")
 	case http.StatusMethodNotAllowed:
-		log.WarnContext(ctx, "request refused")
 		w.Header().Set("Allow", http.MethodPost)
-	default:
-		log.WarnContext(ctx, "request refused")
 	}
+	h.cfg.Log.Log(ctx, level, message, "trigger", triggerHTTP, "source", name, "http_status", status, "reason", reason.Error())
 	writeJSON(w, status, "application/problem+json", struct {
 		Detail   string `json:"detail,omitzero"`
 		Instance string `json:"instance,omitzero"`

@@ -43,15 +43,19 @@ const triggerUnknown = "unknown"
 // Trigger returns the name of the trigger by which Lambda got the event: "sns", "sqs", "http", "eventbridge" or "direct". It
 // errs where the event is no JSON object or cannot invoke the function, and says what the event is.
 func Trigger(payload []byte) (string, error) {
-	e, err := readEvent(payload)
-	if err != nil {
-		return "", err
+	_, t, err := invoked(payload)
+	return t.name, err
+}
+
+// invoked reads the event of an invocation and finds its row.
+func invoked(payload []byte) (e event, t trigger, err error) {
+	if e, err = readEvent(payload); err == nil {
+		t, err = triggerOf(e)
 	}
-	t, err := triggerOf(e)
 	if err == nil && t.reply == nil {
 		err = t.refuse()
 	}
-	return t.name, err
+	return e, t, err
 }
 
 // triggerOf finds the row of the event. It errs where there is none.
