@@ -112,14 +112,14 @@ func (h *Handler) accept(ctx context.Context, delivered []departure.Event) (outc
 		}
 	}
 	h.sendToDeadLetterQueue(ctx, triggerHTTP, outcomes, recordOf(events))
-	h.send(ctx, people, messages)
+	taken(people, h.cfg.Queue.Send(ctx, messages), queued)
 	return append(outcomes, people...)
 }
 
 // lost logs the outcomes. It answers 503 where one of them is neither done nor kept: the caller has to send all again.
 func (h *Handler) lost(ctx context.Context, w http.ResponseWriter, name string, outcomes []*departure.Outcome) bool {
 	h.log(ctx, triggerHTTP, outcomes)
-	i := slices.IndexFunc(outcomes, func(o *departure.Outcome) bool { return o.Lost() })
+	i := slices.IndexFunc(outcomes, (*departure.Outcome).Lost)
 	if i >= 0 {
 		reason := outcomes[i].Detail
 		h.problem(ctx, w, name, http.StatusServiceUnavailable, errors.New(reason), reason)

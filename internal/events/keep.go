@@ -18,7 +18,7 @@ const classAWS = "aws"
 // not be read.
 func (h *Handler) keep(ctx context.Context, trigger string, outcomes []*departure.Outcome, original []byte) {
 	h.sendToDeadLetterQueue(ctx, trigger, outcomes, original)
-	h.enqueue(ctx, outcomes, func(o *departure.Outcome) bool { return o.Lost() })
+	h.enqueue(ctx, outcomes, (*departure.Outcome).Lost)
 }
 
 // sendToDeadLetterQueue sends the departures that failed to the dead-letter queue, and the original of what could not be
@@ -51,15 +51,10 @@ func (h *Handler) enqueue(ctx context.Context, outcomes []*departure.Outcome, wh
 		picked = append(picked, o)
 		messages = append(messages, queue.Message{Body: body, Delay: queue.Delay(o.Class, h.cfg.Now())})
 	}
-	h.send(ctx, picked, messages)
+	taken(picked, h.cfg.Queue.Send(ctx, messages), queued)
 }
 
-// send sends the message of each outcome to the queue.
-func (h *Handler) send(ctx context.Context, outcomes []*departure.Outcome, messages []queue.Message) {
-	if len(messages) > 0 {
-		taken(outcomes, h.cfg.Queue.Send(ctx, messages), func(o *departure.Outcome) { o.Status = departure.Queued })
-	}
-}
+func queued(o *departure.Outcome) { o.Status = departure.Queued }
 
 // taken calls yes for each outcome that a queue took. To the others it adds why not.
 func taken(outcomes []*departure.Outcome, errs []error, yes func(*departure.Outcome)) {

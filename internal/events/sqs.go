@@ -2,7 +2,6 @@ package events
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -75,35 +74,24 @@ func (m message) received() int {
 // settle sends what failed to the dead-letter queue and keeps what may work later. It returns whether the message can be
 // deleted.
 func (h *Handler) settle(ctx context.Context, m message) bool {
-	var dead []queue.Message
-	for _, o := range m.outcomes {
-		if o.Status == departure.Failed {
-			dead = append(dead, deadLetter(ctx, triggerSQS, o, []byte(m.Body)))
-		}
-	}
-	if err := errors.Join(h.cfg.Queue.SendToDeadLetterQueue(ctx, dead)...); err != nil {
-		h.stay(ctx, m, m.outcomes[0], err)
-		return false
-	}
-	retry := func(o *departure.Outcome) bool { return o.Status == departure.Retry }
-	if len(m.outcomes) > 1 {
+	h.sendToDeadLetterQueue(ctx, triggerSQS, m.outcomes, []byte(m.Body))
+	i := slices.IndexFunc(m.outcomes, func(o *departure.Outcome) bool { return o.Status == departure.Failed && o.Lost() })
+	if i < 0 && len(m.outcomes) > 1 {
 		// One message each from here on: what is done must not be done again.
-		h.enqueue(ctx, m.outcomes, retry)
+		h.enqueue(ctx, m.outcomes, (*departure.Outcome).Lost)
 	}
-	if i := slices.IndexFunc(m.outcomes, retry); i >= 0 {
-		h.stay(ctx, m, m.outcomes[i], nil)
-		return false
+	if i < 0 {
+		i = slices.IndexFunc(m.outcomes, (*departure.Outcome).Lost)
 	}
-	return true
-}
-
-// stay leaves the message in the queue, hidden as long as the outcome asks for. If hiding fails, the message comes back
-// when its present visibility timeout ends.
-func (h *Handler) stay(ctx context.Context, m message, o *departure.Outcome, reason error) {
-	wait := queue.Wait(o.Class, m.received(), h.cfg.Now())
-	if err := errors.Join(reason, h.cfg.Queue.Hide(ctx, m.ReceiptHandle, wait)); err != nil {
+	if i < 0 {
+		return true
+	}
+	// It is hidden as long as the outcome asks for. If hiding fails, it comes back when its present visibility timeout ends.
+	wait := queue.Wait(m.outcomes[i].Class, m.received(), h.cfg.Now())
+	if err := h.cfg.Queue.Hide(ctx, m.ReceiptHandle, wait); err != nil {
 		h.cfg.Log.WarnContext(ctx, "message stays in the queue", "messageId", m.MessageId, "reason", err.Error())
 	}
+	return false
 }
 
 // readMessage reads the body of a message. One that cannot be read is a failed event.
