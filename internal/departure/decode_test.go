@@ -340,12 +340,13 @@ func TestPairsAreCountedBeforeTheyAreBuilt(t *testing.T) {
 	events := []departure.Event{
 		{UIDs: make([]string, 20)}, // for all merchants
 		{UIDs: make([]string, 3), Merchants: make([]string, 2)},
-		{UIDs: make([]string, 9), Status: departure.Failed},
+		{UIDs: make([]string, 9), Status: departure.Failed}, // a dead letter each
+		{UIDs: make([]string, 9), Status: departure.Unknown},
 	}
-	if got := departure.Pairs(events, 251); got != 20*251+3*2 {
+	if got := departure.Pairs(events, 251); got != 20*251+3*2+9 {
 		t.Errorf("got %d", got)
 	}
-	if got := departure.Pairs(events, 0); got != 20+3*2 {
+	if got := departure.Pairs(events, 0); got != 20+3*2+9 {
 		t.Errorf("got %d where the merchants are not known", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,7 +17,14 @@ import (
 	"wedata-unbind/internal/wedata"
 )
 
-const notListed = "not in the merchant's bind list: never bound, or bound under another identifier"
+// notListed is the detail of an unknown uid.
+func notListed(uid string) string {
+	const detail = "not in the merchant's bind list: never bound, or bound under another identifier"
+	if strings.ContainsAny(uid, ",;，；、") {
+		return detail + `; several people are a list, such as ["E1001","E1002"]`
+	}
+	return detail
+}
 
 // merchant is the work on one merchant within one batch.
 type merchant struct {
@@ -84,7 +92,7 @@ func (m *merchant) verify(ctx context.Context, outcomes []*departure.Outcome) {
 			o.Detail = "not verified, the bind list could not be read: " + err.Error()
 		case err != nil:
 		case !listed:
-			o.Status, o.Class, o.Detail = departure.Unknown, "", notListed
+			o.Status, o.Class, o.Detail = departure.Unknown, "", notListed(o.UID)
 		case !isBound:
 			o.Status, o.Class, o.Detail = departure.Unbound, "", ""
 		case o.Status == departure.Unbound:
@@ -104,7 +112,7 @@ func (m *merchant) dryRun(ctx context.Context, outcomes []*departure.Outcome) {
 		}
 		switch isBound, listed := bound[o.UID]; {
 		case !listed:
-			o.Status, o.Detail = departure.Unknown, notListed
+			o.Status, o.Detail = departure.Unknown, notListed(o.UID)
 		case isBound:
 			o.Status = departure.WouldUnbind
 		default:

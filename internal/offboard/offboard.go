@@ -7,7 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -100,12 +100,16 @@ func (s *Service) each(
 ) [][]departure.Outcome {
 	all := make([][]departure.Outcome, len(events))
 	open := map[string][]*departure.Outcome{}
-	merchants := sync.OnceValues(func() ([]string, error) {
-		all, _, err := s.cfg.Tokens.Merchants(ctx)
-		return all, err
-	})
+	merchants, fault := s.Merchants(ctx, events)
+	if departure.Pairs(events, len(merchants)) > departure.MaxPairs {
+		// The caller counted while the merchants could not be read.
+		for i, event := range events {
+			all[i] = []departure.Outcome{departure.Later(event).Outcome()}
+		}
+		return all
+	}
 	for i, event := range events {
-		all[i] = s.plan(event, merchants)
+		all[i] = s.plan(event, merchants, fault)
 		for j := range all[i] {
 			if o := &all[i][j]; o.Status == "" {
 				open[o.Merchant] = append(open[o.Merchant], o)
@@ -128,24 +132,26 @@ func (s *Service) each(
 	return all
 }
 
-// Merchants returns the merchants of a departure that names none, as [Tokens] does.
-func (s *Service) Merchants(ctx context.Context) (appids []string, index bool, err error) {
-	return s.cfg.Tokens.Merchants(ctx)
+// Merchants returns the merchants of the events that name none, as [Tokens] does. Where all name theirs, it returns nil.
+func (s *Service) Merchants(ctx context.Context, events []departure.Event) ([]string, error) {
+	if !slices.ContainsFunc(events, func(e departure.Event) bool { return e.Status == "" && len(e.Merchants) == 0 }) {
+		return nil, nil
+	}
+	appids, _, err := s.cfg.Tokens.Merchants(ctx)
+	return appids, err
 }
 
 // plan returns the outcomes that an event will have. Those without a status are to be carried out.
-func (s *Service) plan(event departure.Event, merchants func() ([]string, error)) []departure.Outcome {
+func (s *Service) plan(event departure.Event, merchants []string, fault error) []departure.Outcome {
 	if event.Status != "" {
 		return []departure.Outcome{event.Outcome()}
 	}
-	appids := event.Merchants
-	var fault error
-	if len(appids) == 0 {
-		if appids, fault = merchants(); fault != nil {
-			appids = []string{""}
-		}
+	if len(event.Merchants) > 0 {
+		fault = nil
+	} else if fault != nil {
+		merchants = []string{""}
 	}
-	departures := event.Departures(appids)
+	departures := event.Departures(merchants)
 	outcomes := make([]departure.Outcome, len(departures))
 	for i, d := range departures {
 		outcomes[i].Departure = d

@@ -137,7 +137,7 @@ func (e entry) events(payload []byte, envelope departure.Meta) []departure.Event
 		if err != nil && strings.IndexAny(strings.TrimSpace(text), "{[") != 0 {
 			return []departure.Event{departure.Ignore(envelope, "a text and no event, such as a test delivery")}
 		}
-		err = errors.New("JSON inside a string: have the object itself sent, without quotes around it")
+		err = errors.New("JSON inside a string: send the object itself, without quotes around it")
 		return []departure.Event{departure.Refuse(envelope, err)}
 	}
 	read := e.decoder.Decode

@@ -301,7 +301,7 @@ func TestAnIDShowsNobody(t *testing.T) {
 // Item 8: JSON in a JSON string was ignored as a test delivery. A test delivery is a text that is no JSON.
 func TestJSONInAStringIsNoTestDelivery(t *testing.T) {
 	const direct, mapped = `{}`, `{"left_when":{"type":["left"]},"uid":"uid"}`
-	const inside = "failed: JSON inside a string: have the object itself sent, without quotes around it"
+	const inside = "failed: JSON inside a string: send the object itself, without quotes around it"
 	for _, tt := range []struct{ name, payload, want string }{
 		{"an object", `"{\"type\":\"left\",\"uid\":\"E1\"}"`, inside},
 		{"an object with a name twice", `"{\"uid\":\"E1\",\"uid\":\"E2\"}"`, inside},

@@ -115,7 +115,7 @@ func TestRead(t *testing.T) {
 	if got, err := read("another", `{"type":"employee.left","data":{"uid":"E1"}}`); got != "left E1" || err != nil {
 		t.Errorf("no entry: %s, %v", got, err)
 	}
-	if got, err := read("another", `{"uid":"E1"}`); got != `ignored: type "Employee Left" is not employee.left` || err != nil {
+	if got, err := read("another", `{"uid":"E1"}`); got != `ignored: another type than employee.left` || err != nil {
 		t.Errorf("the envelope's type: %s, %v", got, err)
 	}
 	if got, err := read("another", `nothing at all: {`); !strings.HasPrefix(got, "failed: ") || err != nil {
