@@ -210,7 +210,7 @@ func TestDecodeRefusesWhatIsNoDeparture(t *testing.T) {
 	}
 }
 
-// Issue: each of these was ignored, and the person was unbound at once and everywhere.
+// Each of these was ignored, and the person was unbound at once and everywhere.
 func TestALimitInTheWrongPlaceOrSpellingIsAnError(t *testing.T) {
 	for _, payload := range []string{
 		`{"type":"employee.left","effective_at":"2036-01-01","data":{"uid":"E1"}}`,
@@ -237,7 +237,7 @@ func TestALimitInTheWrongPlaceOrSpellingIsAnError(t *testing.T) {
 	}
 }
 
-// Issue: an employee.left with a prefix was ignored where another member was wrong, or where the prefix was long.
+// An employee.left with a prefix was ignored where another member was wrong, or where the prefix was long.
 func TestAPrefixIsRemovedFirst(t *testing.T) {
 	for payload, want := range map[string]departure.Status{
 		`{"type":"com.example.employee.left","id":12345,"data":{"uid":"E1"}}`:                          departure.Failed,
@@ -253,7 +253,7 @@ func TestAPrefixIsRemovedFirst(t *testing.T) {
 	}
 }
 
-// Issue: one wrong uid in a list took everybody in it along.
+// One wrong uid in a list took everybody in it along.
 func TestOneWrongUIDDoesNotHoldUpTheOthers(t *testing.T) {
 	events := departure.Decoder{}.Decode([]byte(`{"uid":["E1"," ","E2",7,"E1","E\n3"],"merchant":"wx0123456789abcdef"}`), departure.Meta{ID: "evt"})
 	if len(events) != 4 || !slices.Equal(events[0].UIDs, []string{"E1", "E2"}) || events[0].Status != "" {

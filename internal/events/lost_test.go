@@ -9,7 +9,7 @@ import (
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
-// Issue 9, item 6: an event that says employee.left, and has another member that cannot be read, was ignored.
+// An event that says employee.left, and has another member that cannot be read, was ignored.
 func TestADepartureWithAFaultyMemberIsNotIgnored(t *testing.T) {
 	for name, payload := range map[string]string{
 		"id is a number":       `{"type":"com.example.employee.left","id":12345,"data":{"uid":"E1001"}}`,
@@ -27,7 +27,7 @@ func TestADepartureWithAFaultyMemberIsNotIgnored(t *testing.T) {
 	}
 }
 
-// Issue 9, item 6: a type with a long prefix was cut before the prefix was taken off, and ignored.
+// A type with a long prefix was cut before the prefix was taken off, and ignored.
 func TestALongPrefixIsTakenOffTheType(t *testing.T) {
 	payload := `{"type":"` + strings.Repeat("com.example.", 40) + `employee.left","data":{"uid":"E1001"}}`
 	onEveryWay(t, payload, func(t *testing.T, b *bench, reply string, err error) {
@@ -37,7 +37,7 @@ func TestALongPrefixIsTakenOffTheType(t *testing.T) {
 	})
 }
 
-// Issue 9, item 7: one bad uid took everybody in its list along, and the dead letter named nobody.
+// One bad uid took everybody in its list along, and the dead letter named nobody.
 func TestABadUIDHoldsUpNobodyElse(t *testing.T) {
 	bad := strings.Repeat("x", 257)
 	payload := `{"type":"employee.left","id":"evt-1","data":{"uid":["E1001","` + bad + `","E1002","",1003]}}`
@@ -63,7 +63,7 @@ func TestABadUIDHoldsUpNobodyElse(t *testing.T) {
 	})
 }
 
-// Issue 9, item 7: bad uids that can be named have a dead letter each.
+// Bad uids that can be named have a dead letter each.
 func TestABadUIDHasADeadLetterOfItsOwn(t *testing.T) {
 	bad := strings.Repeat("x", 257)
 	onEveryWay(t, `{"uid":["E1001","`+bad+`","`+bad+`y","E1002"]}`, func(t *testing.T, b *bench, reply string, err error) {
@@ -92,7 +92,7 @@ func TestABadUIDHasADeadLetterOfItsOwn(t *testing.T) {
 	})
 }
 
-// Issue 9, item 8: JSON in a JSON string was ignored as a test delivery. A test delivery is text that is no JSON.
+// JSON in a JSON string was ignored as a test delivery. A test delivery is text that is no JSON.
 func TestJSONInATextIsNotIgnored(t *testing.T) {
 	for _, payload := range []string{`"{\"uid\":\"E1001\"}"`, `"{\"type\":\"employee.left\",\"data\":{\"uid\":\"E1001\"}}"`, `"\"E1001\""`} {
 		onEveryWay(t, payload, func(t *testing.T, b *bench, reply string, err error) { b.wantRefused(t, reply, err) })
@@ -109,7 +109,7 @@ func TestJSONInATextIsNotIgnored(t *testing.T) {
 	})
 }
 
-// Issue 9, item 11: a destination record around a departure that says dry_run false was ignored.
+// A destination record around a departure that says dry_run false was ignored.
 func TestADestinationRecordThatIsNoDryRunIsCarriedOut(t *testing.T) {
 	for event, want := range map[string]string{
 		`{"uid":"E1001","dry_run":false}`:               "unbound",
@@ -133,7 +133,7 @@ func TestADestinationRecordThatIsNoDryRunIsCarriedOut(t *testing.T) {
 	}
 }
 
-// Issue 9, item 16: what can never work was queued first, and POST /unbind answered 202.
+// What can never work was queued first, and POST /unbind answered 202.
 func TestAFailureGoesStraightToTheDeadLetterQueue(t *testing.T) {
 	for _, w := range ways() {
 		if w.name == "direct" {
@@ -159,7 +159,7 @@ func TestAFailureGoesStraightToTheDeadLetterQueue(t *testing.T) {
 	}
 }
 
-// Issue 9, item 16: what the dead-letter queue does not take goes to the queue, and only what neither takes is an error.
+// What the dead-letter queue does not take goes to the queue, and only what neither takes is an error.
 func TestWhatTheDeadLetterQueueDoesNotTakeIsQueued(t *testing.T) {
 	for name, event := range map[string]func(*testing.T, string) string{"SNS": snsEvent, "EventBridge": eventBridgeEvent} {
 		t.Run(name, func(t *testing.T) {
@@ -178,7 +178,7 @@ func TestWhatTheDeadLetterQueueDoesNotTakeIsQueued(t *testing.T) {
 	}
 }
 
-// Issue 9, item 17: a secret that was mended within 30 seconds of a refusal was not read again for whoever tried by hand.
+// A secret that was mended within 30 seconds of a refusal was not read again for whoever tried by hand.
 func TestAMendedSecretIsReadAtOnceForACallByHand(t *testing.T) {
 	for name, tc := range map[string]struct{ spoil, mend func(*bench) }{
 		"a refused token": {
@@ -211,7 +211,7 @@ func TestAMendedSecretIsReadAtOnceForACallByHand(t *testing.T) {
 	}
 }
 
-// Issue 9, item 17: only who may invoke the function may cause reads. A topic cannot.
+// Only who may invoke the function may cause reads. A topic cannot.
 func TestRefusalsOfATopicCauseOneReadMore(t *testing.T) {
 	b := newBench(t, options{})
 	b.wechat.Rotate(shop)
@@ -225,7 +225,7 @@ func TestRefusalsOfATopicCauseOneReadMore(t *testing.T) {
 	}
 }
 
-// Issue 9, item 24: after verification the caller is told what is wrong. TestWhoIsNotVerifiedLearnsNothing is the other side.
+// After verification the caller is told what is wrong. TestWhoIsNotVerifiedLearnsNothing is the other side.
 func TestAVerifiedCallerIsToldWhatIsWrong(t *testing.T) {
 	for _, tc := range []struct {
 		name    string
@@ -269,7 +269,7 @@ func TestPostUnbindCarriesOutWhatItCan(t *testing.T) {
 	}
 }
 
-// Issue 9, item 27: no test noticed when a message was kept only if the first of its departures may work later.
+// No test noticed when a message was kept only if the first of its departures may work later.
 func TestAMessageStaysForAnyDepartureThatIsNotDone(t *testing.T) {
 	b := newBench(t, options{})
 	b.wechat.Bind(other, wedatatest.Bound("E1001"))

@@ -9,7 +9,7 @@ import (
 
 const other = "wxfedcba9876543210"
 
-// Issue 9, item 1: a member that limits the departure stood in the wrong place or was spelled wrong. It was ignored, and the
+// A member that limits the departure stood in the wrong place or was spelled wrong. It was ignored, and the
 // person was unbound at once and everywhere.
 func TestALimitInTheWrongPlaceUnbindsNobody(t *testing.T) {
 	for name, payload := range map[string]string{
@@ -34,7 +34,7 @@ func TestALimitInTheWrongPlaceUnbindsNobody(t *testing.T) {
 	}
 }
 
-// Issue 9, item 2: a detail-type that only ends in Employee Left unbound whoever stood in a bare detail.
+// A detail-type that only ends in Employee Left unbound whoever stood in a bare detail.
 func TestOnlyTheExactDetailTypeUnbinds(t *testing.T) {
 	for detailType, want := range map[string]bool{
 		"Employee Left": true, "employee left": true, "com.example.employee.left": true, "employee.left": true,
@@ -58,7 +58,7 @@ func TestOnlyTheExactDetailTypeUnbinds(t *testing.T) {
 	}
 }
 
-// Issue 9, item 3: a departure was accepted while there was one merchant, and carried out after the secret had become an
+// A departure was accepted while there was one merchant, and carried out after the secret had become an
 // index of many. It reached them all.
 func TestADepartureStaysWithTheMerchantItWasAcceptedFor(t *testing.T) {
 	for _, w := range ways() {
@@ -89,7 +89,7 @@ func TestADepartureStaysWithTheMerchantItWasAcceptedFor(t *testing.T) {
 	}
 }
 
-// Issue 9, item 4: no test noticed when a cancellation lost its type on its way through the queue. Then it unbinds.
+// No test noticed when a cancellation lost its type on its way through the queue. Then it unbinds.
 func TestACancellationStaysOneOnItsWay(t *testing.T) {
 	const cancelWhen = `{
 		"hr": {"scheme":"hmac","keys":["` + key + `"],"header":"X-Signature","encoding":"hex",
@@ -139,7 +139,7 @@ func TestAHookQueuesTheTypeOfACancellation(t *testing.T) {
 	}
 }
 
-// Issue 9, item 7, from the other side: SQS refuses U+FFFE and U+FFFF. Cut out of a wrong uid, they left somebody else's,
+// SQS refuses U+FFFE and U+FFFF. Cut out of a wrong uid, they left somebody else's,
 // who was unbound when the dead letter was redriven.
 func TestAWrongUIDNeverBecomesSomebodyElses(t *testing.T) {
 	for _, wrong := range []string{"E\uffff1001", "E1001\ufffe", "E\u00001001"} {

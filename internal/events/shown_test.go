@@ -8,7 +8,7 @@ import (
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
-// Issue 9, item 23: values of a payload were quoted in errors and in the log. A token that is pasted into the wrong member, or
+// Values of a payload were quoted in errors and in the log. A token that is pasted into the wrong member, or
 // a uid, was shown there.
 func TestValuesOfAPayloadAreNeverShown(t *testing.T) {
 	const (
@@ -68,7 +68,7 @@ func TestTheTypeOfAnIgnoredEventIsShownAsAWord(t *testing.T) {
 	}
 }
 
-// Issue 9, item 28: errors say what to write.
+// Errors say what to write.
 func TestErrorsSayWhatToWrite(t *testing.T) {
 	for _, tc := range []struct{ name, event, want string }{
 		{"a CloudEvent without data", `{"specversion":"1.0","id":"1","source":"hr","type":"employee.left"}`, `a canonical event needs type and data, such as {"type":"employee.left","data":{"uid":"E1001"}}`},
@@ -90,7 +90,7 @@ func TestErrorsSayWhatToWrite(t *testing.T) {
 	}
 }
 
-// Issue 9, item 28: an event file that starts with a byte order mark, as Windows writes it, was no JSON.
+// An event file that starts with a byte order mark, as Windows writes it, was no JSON.
 func TestAByteOrderMarkIsSkipped(t *testing.T) {
 	for _, w := range ways() {
 		if strings.HasPrefix(w.name, "EventBridge") {
