@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"syscall"
 )
 
@@ -24,23 +23,6 @@ func (c *cause) Error() string { return c.words }
 // Is reports whether the error behind c is target.
 func (c *cause) Is(target error) bool { return errors.Is(c.err, target) }
 
-// causes is the table of words. The first row that matches counts.
-var causes = []struct {
-	words   string
-	matches func(error) bool
-}{
-	{"cancelled", is(context.Canceled)},
-	{"host name not found", as(func(e *net.DNSError) bool { return e.IsNotFound })},
-	{"DNS failure", as(func(*net.DNSError) bool { return true })},
-	{"timed out", is(context.DeadlineExceeded)},
-	{"timed out", as(net.Error.Timeout)},
-	{"certificate not accepted", as(func(*tls.CertificateVerificationError) bool { return true })},
-	{"not a TLS server", as(func(tls.RecordHeaderError) bool { return true })},
-	{"not a TLS server", is(http.ErrSchemeMismatch)},
-	{"connection refused", is(syscall.ECONNREFUSED)},
-	{"connection closed by the other side", is(syscall.ECONNRESET, syscall.EPIPE, io.EOF, io.ErrUnexpectedEOF)},
-}
-
 // newCause returns the cause for an error of net/http. Answered tells that the reply had begun.
 func newCause(err error, answered bool) *cause {
 	if c, ok := errors.AsType[*cause](err); ok {
@@ -49,31 +31,38 @@ func newCause(err error, answered bool) *cause {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err // a *url.Error is a net.Error, and would hide the one inside
 	}
-	words := "network fault"
-	if answered {
-		words = "not a valid HTTP reply"
-	}
-	for _, row := range causes {
-		if row.matches(err) {
-			words = row.words
-			break
-		}
-	}
+	words := describe(err, answered)
 	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "proxyconnect" {
 		words = "proxy: " + words
 	}
 	return &cause{words, err}
 }
 
-func is(targets ...error) func(error) bool {
-	return func(err error) bool {
-		return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
+func describe(err error, answered bool) string {
+	dns, isDNS := errors.AsType[*net.DNSError](err)
+	network, isNetwork := errors.AsType[net.Error](err)
+	_, isCertificate := errors.AsType[*tls.CertificateVerificationError](err)
+	_, isNotTLS := errors.AsType[tls.RecordHeaderError](err)
+	is := func(target error) bool { return errors.Is(err, target) }
+	switch {
+	case is(context.Canceled):
+		return "cancelled"
+	case isDNS && dns.IsNotFound:
+		return "host name not found"
+	case isDNS:
+		return "DNS failure"
+	case is(context.DeadlineExceeded), isNetwork && network.Timeout():
+		return "timed out"
+	case isCertificate:
+		return "certificate not accepted"
+	case isNotTLS, is(http.ErrSchemeMismatch):
+		return "not a TLS server"
+	case is(syscall.ECONNREFUSED):
+		return "connection refused"
+	case is(syscall.ECONNRESET), is(syscall.EPIPE), is(io.EOF), is(io.ErrUnexpectedEOF):
+		return "connection closed by the other side"
+	case answered:
+		return "not a valid HTTP reply"
 	}
-}
-
-func as[E error](matches func(E) bool) func(error) bool {
-	return func(err error) bool {
-		e, ok := errors.AsType[E](err)
-		return ok && matches(e)
-	}
+	return "network fault"
 }
