@@ -8,7 +8,6 @@ package wedata
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -27,13 +26,6 @@ const (
 	DefaultBaseURL = "https://api.weixin.qq.com"
 	// DefaultTimeout bounds one call where [Config] does not.
 	DefaultTimeout = 10 * time.Second
-
-	unbindPath = "/wedata/wedata_unbind_user"
-	listPath   = "/wedata/wedata_query_bind_list"
-
-	// In bytes. The reply to an unbinding has a few hundred. The list has no pages, and everyone who was ever bound.
-	unbindLimit = 64 << 10
-	listLimit   = 16 << 20
 )
 
 // Config configures a [Client]. The zero value calls WeChat itself.
@@ -56,14 +48,22 @@ type Client struct {
 
 // New returns a client, or an error that names the member of cfg that cannot be used.
 func New(cfg Config) (*Client, error) {
-	base, err := parseBaseURL(cmp.Or(cfg.BaseURL, DefaultBaseURL))
-	if err != nil {
-		return nil, fmt.Errorf("wedata: base URL %w", err)
-	}
-	if cfg.Timeout < 0 {
+	base := cmp.Or(cfg.BaseURL, DefaultBaseURL)
+	u, err := url.Parse(base)
+	switch { // no error quotes the URL, which may hold a password
+	case err != nil || u.Hostname() == "":
+		return nil, errors.New("wedata: base URL is not an absolute URL such as " + DefaultBaseURL)
+	case u.User != nil:
+		return nil, errors.New("wedata: base URL has user info: leave it out")
+	case strings.ContainsAny(base, "?#"):
+		return nil, errors.New("wedata: base URL has a query or fragment: leave it out")
+	case u.Scheme != "https" && (u.Scheme != "http" || !isLocal(u.Hostname())):
+		return nil, errors.New("wedata: base URL must begin with https: " +
+			"http is only for loopback hosts and host.docker.internal")
+	case cfg.Timeout < 0:
 		return nil, fmt.Errorf("wedata: timeout %v is negative", cfg.Timeout)
 	}
-	c := &Client{base: base, timeout: cmp.Or(cfg.Timeout, DefaultTimeout)}
+	c := &Client{base: strings.TrimRight(u.String(), "/"), timeout: cmp.Or(cfg.Timeout, DefaultTimeout)}
 	if cfg.HTTPClient != nil {
 		c.http = *cfg.HTTPClient
 	} else {
@@ -72,22 +72,6 @@ func New(cfg Config) (*Client, error) {
 	// A redirect would send the token to another host.
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c, nil
-}
-
-// parseBaseURL returns the URL without a slash at its end. Its errors do not quote the URL, which may hold a password.
-func parseBaseURL(s string) (string, error) {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil || u.Hostname() == "":
-		return "", errors.New("is not an absolute URL such as " + DefaultBaseURL)
-	case u.User != nil:
-		return "", errors.New("has user info: leave it out")
-	case strings.ContainsAny(s, "?#"):
-		return "", errors.New("has a query or fragment: leave it out")
-	case u.Scheme != "https" && (u.Scheme != "http" || !isLocal(u.Hostname())):
-		return "", errors.New("must begin with https: http is only for loopback hosts and host.docker.internal")
-	}
-	return strings.TrimRight(u.String(), "/"), nil
 }
 
 func isLocal(host string) bool {
@@ -100,7 +84,6 @@ func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout: 5 * time.Second,
 		MaxIdleConnsPerHost: 32,
 		IdleConnTimeout:     30 * time.Second,
@@ -121,10 +104,10 @@ var escapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 // administrator stays; the reply does not tell (WeChat docs, weDataUnbindUser). The token is the merchant's
 // authorizer_access_token. The call may be repeated.
 //
-// Every error is an [*Error]. An empty token, and a uid that is empty, not UTF-8 or has control characters, are
-// refused as [BadInput] without a call. WeChat does not document its reply for a uid that is not bound.
+// An empty token, and a uid that is empty, not UTF-8 or has control characters, are refused as [BadInput] without a
+// call. WeChat does not document its reply for a uid that is not bound.
 func (c *Client) UnbindUser(ctx context.Context, token, uid string) error {
-	op := operation{name: "unbind user", path: unbindPath, token: token, uid: uid, limit: unbindLimit}
+	op := operation{name: "unbind user", path: "/wedata/wedata_unbind_user", token: token, uid: uid, limit: 64 << 10}
 	switch {
 	case uid == "":
 		return op.refuse("the uid is empty")
@@ -140,15 +123,17 @@ func (c *Client) UnbindUser(ctx context.Context, token, uid string) error {
 
 // QueryBindList returns who is or was bound to the merchant's We分析, in WeChat's order (WeChat docs,
 // weDataQueryBindList): the entries for whose uid keep returns true, or all where keep is nil. The list has everyone
-// who was ever bound, and is read as a stream; what is not kept takes no memory.
+// who was ever bound and no pages, and is read as a stream; what is not kept takes no memory.
 //
-// Every error is an [*Error]. An empty token is refused as [BadInput] without a call. A list in which any entry has no
-// uid or no is_bind, or has one of them twice, is [Unclear].
+// An empty token is refused as [BadInput] without a call. A list in which any entry has no uid or no is_bind, or has
+// one of them twice, is [Unclear].
 func (c *Client) QueryBindList(ctx context.Context, token string, keep func(uid string) bool) ([]Binding, error) {
 	if keep == nil {
 		keep = func(string) bool { return true }
 	}
-	return c.post(ctx, operation{name: "query bind list", path: listPath, token: token, limit: listLimit, keep: keep})
+	return c.post(ctx, operation{
+		name: "query bind list", path: "/wedata/wedata_query_bind_list", token: token, limit: 16 << 20, keep: keep,
+	})
 }
 
 // operation is one request to WeChat. No error may hold its token or uid.
@@ -191,9 +176,5 @@ func (c *Client) post(ctx context.Context, op operation) ([]Binding, error) {
 		return nil, &Error{Op: op.name, Class: Network, Err: newCause(err, answered.Load())}
 	}
 	defer resp.Body.Close()
-	list, fault := op.readReply(resp)
-	if fault != nil {
-		return nil, fault
-	}
-	return list, nil
+	return op.readReply(resp)
 }

@@ -7,18 +7,14 @@ import (
 
 // Error is a call that did not succeed. It holds neither the token, nor the uid, nor the URL.
 type Error struct {
-	// Op is the operation: "unbind user" or "query bind list".
-	Op string
-	// HTTPStatus is the reply's status, 0 without a reply. WeChat sends its errors with 200.
-	HTTPStatus int
-	// Code is WeChat's errcode, 0 where none was read.
-	Code int
+	Op         string // "unbind user" or "query bind list"
+	HTTPStatus int    // of the reply, 0 without one
+	Code       int    // WeChat's errcode, 0 where none was read
 	// Msg is WeChat's errmsg without the request id: one line of at most 200 bytes, "" where it might hold a part of the
 	// token or the uid.
 	Msg string
 	// RID is WeChat's request id, "" where there was none. WeChat's support needs it, within 7 days.
-	RID string
-	// Class is the kind of fault.
+	RID   string
 	Class Class
 	// Err is the cause where there is no errcode: why the request was refused here, or had no clear reply. Its text is
 	// this package's own.

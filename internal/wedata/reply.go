@@ -43,9 +43,9 @@ func (o *once[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 
 var mediaTypes = map[string]string{"application/json": "JSON", "text/html": "HTML", "text/plain": "plain text"}
 
-// readReply returns a fault, or the list of a reply with errcode 0. It quotes nothing but errmsg, since the page of a
-// proxy may repeat the URL with the token. It reads the body as a stream: a bind list may have many MB.
-func (o operation) readReply(resp *http.Response) ([]Binding, *Error) {
+// readReply returns an [*Error], or the list of a reply with errcode 0. It quotes nothing but errmsg, since the page of
+// a proxy may repeat the URL with the token.
+func (o operation) readReply(resp *http.Response) ([]Binding, error) {
 	var r struct {
 		Errcode once[jsontext.Value] `json:"errcode"`
 		Errmsg  jsontext.Value       `json:"errmsg"`
@@ -57,12 +57,14 @@ func (o operation) readReply(resp *http.Response) ([]Binding, *Error) {
 	invalid := json.UnmarshalRead(body, &r, lenient)
 	_, err := io.Copy(io.Discard, body) // after an error of JSON the rest is unread
 	size := o.limit + 1 - body.N
-	unclear := func(format string, args ...any) ([]Binding, *Error) {
+	unclear := func(format string, args ...any) ([]Binding, error) {
 		mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 		args = append(args, cmp.Or(mediaTypes[mediaType], "another media type"), size)
 		why := fmt.Errorf(format+" (%s, %d bytes)", args...)
 		return nil, &Error{Op: o.name, HTTPStatus: resp.StatusCode, Class: Unclear, Err: why}
 	}
+	var code *int
+	noCode := json.Unmarshal(r.Errcode.value, &code)
 	switch {
 	case err != nil:
 		return unclear("reply cut off: %w", newCause(err, true))
@@ -72,19 +74,14 @@ func (o operation) readReply(resp *http.Response) ([]Binding, *Error) {
 		return unclear("empty reply")
 	case invalid != nil:
 		return unclear("reply is not a JSON object")
-	}
-	var code *int
-	if r.Errcode.times != 1 || json.Unmarshal(r.Errcode.value, &code) != nil || code == nil {
+	case noCode != nil || code == nil || r.Errcode.times != 1:
 		return unclear("reply has no errcode that is a whole number, or two")
-	}
-	if *code != 0 {
+	case *code != 0:
 		fault := &Error{Op: o.name, HTTPStatus: resp.StatusCode, Code: *code, Class: classOf(*code)}
 		var errmsg string
 		_ = json.Unmarshal(r.Errmsg, &errmsg, lenient) // the errcode alone decides
 		fault.Msg, fault.RID = redact(errmsg, o.token, o.uid)
 		return nil, fault
-	}
-	switch {
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
 		return unclear("errcode 0 with an HTTP status that is no success")
 	case o.keep != nil && r.Info.times != 1:
