@@ -135,9 +135,9 @@ func (m *merchant) list(ctx context.Context, keep func(uid string) bool) (list [
 	return list, err
 }
 
-// call makes one call to WeChat with the merchant's token. It calls again with a renewed token where the token is refused,
-// and after a while where WeChat may answer then. It returns how often it called. The error is WeChat's, the token's or the
-// context's.
+// call makes one call to WeChat with the merchant's token. It calls again with a renewed token where the token is
+// refused, and after a while where WeChat may answer then. It returns how often it called. The error is WeChat's, the
+// token's or the context's.
 func (m *merchant) call(ctx context.Context, do func(token string) error) (attempts int, err error) {
 	var refused *refusedError
 	for {
@@ -164,9 +164,9 @@ func (m *merchant) call(ctx context.Context, do func(token string) error) (attem
 	}
 }
 
-// current returns the token to call with, or why nothing is sent to this merchant. Refused is the call's last refusal. Only
-// the first refused call of the batch renews the token, and each of them tries once more with it. If that is refused too,
-// the work on this merchant ends.
+// current returns the token to call with, or why nothing is sent to this merchant. Refused is the call's last refusal.
+// Only the first refused call of the batch renews the token, and each of them tries once more with it. If that is
+// refused too, the work on this merchant ends.
 func (m *merchant) current(ctx context.Context, refused *refusedError) (*Token, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("no time left in this invocation: %w", ctx.Err())
