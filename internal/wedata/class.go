@@ -8,14 +8,14 @@ type Class string
 // The classes.
 const (
 	Busy                  Class = "busy"                   // WeChat is busy, for some seconds most often
-	TokenRefused          Class = "token_refused"          // the token is not the merchant's latest
-	ReauthorizationNeeded Class = "reauthorization_needed" // a newer token does not help
+	TokenRefused          Class = "token_refused"          // the token is missing, expired or not the merchant's latest
+	ReauthorizationNeeded Class = "reauthorization_needed" // the authorization is lost, by a changed password for example
 	WrongToken            Class = "wrong_token"            // the API takes another kind of token
 	PermissionMissing     Class = "permission_missing"     // permission set 18 is not granted
 	DailyQuota            Class = "daily_quota"            // too many calls today
 	MinuteRate            Class = "minute_rate"            // too many calls within a minute
 	IPNotAllowed          Class = "ip_not_allowed"         // the caller's IP is not on the platform's whitelist
-	Blocked               Class = "blocked"                // WeChat has closed the API to the account
+	Blocked               Class = "blocked"                // WeChat has closed the API to the account, or limited it
 	BadInput              Class = "bad_input"              // this package or WeChat has refused the request
 	Undocumented          Class = "undocumented"           // an errcode that the table below does not have
 	Unclear               Class = "unclear"                // a reply without an errcode: the call may have worked
@@ -25,16 +25,9 @@ const (
 // classes is the table of classes and errcodes (WeChat docs: global return codes, and those of third-party platforms).
 var classes = []classRow{
 	{Busy, true, "try again in a moment", []int{-1}},
-	{TokenRefused, true, "use the merchant's latest authorizer_access_token", []int{
-		40001, 40014, // invalid, or not the latest
-		41001, 42001, // missing, expired
-	}},
-	{ReauthorizationNeeded, false, "have the merchant authorise the third-party platform again", []int{
-		42007, // authorization lost, by a changed password for example
-	}},
-	{WrongToken, false, "use the merchant's authorizer_access_token, not another kind of token", []int{
-		61014, 61015, // needs a component token, an authorizer's token
-	}},
+	{TokenRefused, true, "use the merchant's latest authorizer_access_token", []int{40001, 40014, 41001, 42001}},
+	{ReauthorizationNeeded, false, "have the merchant authorise the third-party platform again", []int{42007}},
+	{WrongToken, false, "use the merchant's authorizer_access_token, not another kind of token", []int{61014, 61015}},
 	{PermissionMissing, false, "grant permission set 18 to the third-party platform", []int{
 		48001, 61007, // API not authorized, to the account or to the platform
 		61003,               // platform not authorized by this account
@@ -42,12 +35,8 @@ var classes = []classRow{
 	}},
 	{DailyQuota, true, "wait for the daily quota to reset", []int{45009}},
 	{MinuteRate, true, "wait at least 60 s", []int{45011}},
-	{IPNotAllowed, false, "put the egress IP on the third-party platform's whitelist", []int{
-		40164, 45035, 61004, // IP not in the whitelist, not registered in it, not registered
-	}},
-	{Blocked, false, "ask WeChat why the API is closed to this account", []int{
-		48004, 50002, 50004, // API forbidden, account limited, service forbidden
-	}},
+	{IPNotAllowed, false, "put the egress IP on the third-party platform's whitelist", []int{40164, 45035, 61004}},
+	{Blocked, false, "ask WeChat why the API is closed to this account", []int{48004, 50002, 50004}},
 	{BadInput, false, "correct the request", []int{
 		40013, 40066, 40097, 9900004, // bad appid, bad URL, bad arguments, bad parameters
 		43002, 43003, // not POST, not HTTPS
@@ -66,10 +55,9 @@ type classRow struct {
 }
 
 // Classes returns all classes, in the order of the table.
-func Classes() []Class {
-	all := make([]Class, len(classes))
-	for i, row := range classes {
-		all[i] = row.class
+func Classes() (all []Class) {
+	for _, row := range classes {
+		all = append(all, row.class)
 	}
 	return all
 }

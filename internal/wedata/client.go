@@ -18,7 +18,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode"
-	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 const (
@@ -42,8 +43,8 @@ type Config struct {
 // Client calls We分析. It is safe for concurrent use, and it keeps connections open between calls.
 type Client struct {
 	base    string
-	http    http.Client
 	timeout time.Duration
+	http    http.Client
 }
 
 // New returns a client, or an error that names the member of cfg that cannot be used.
@@ -58,16 +59,14 @@ func New(cfg Config) (*Client, error) {
 	case strings.ContainsAny(base, "?#"):
 		return nil, errors.New("wedata: base URL has a query or fragment: leave it out")
 	case u.Scheme != "https" && (u.Scheme != "http" || !isLocal(u.Hostname())):
-		return nil, errors.New("wedata: base URL must begin with https: " +
-			"http is only for loopback hosts and host.docker.internal")
+		return nil, errors.New("wedata: base URL must begin with https, except on loopback and host.docker.internal")
 	case cfg.Timeout < 0:
 		return nil, fmt.Errorf("wedata: timeout %v is negative", cfg.Timeout)
 	}
-	c := &Client{base: strings.TrimRight(u.String(), "/"), timeout: cmp.Or(cfg.Timeout, DefaultTimeout)}
-	if cfg.HTTPClient != nil {
-		c.http = *cfg.HTTPClient
-	} else {
-		c.http.Transport = newTransport()
+	c := &Client{
+		base:    strings.TrimRight(u.String(), "/"),
+		timeout: cmp.Or(cfg.Timeout, DefaultTimeout),
+		http:    *cmp.Or(cfg.HTTPClient, &http.Client{Transport: newTransport()}),
 	}
 	// A redirect would send the token to another host.
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -96,10 +95,6 @@ func newTransport() *http.Transport {
 	}
 }
 
-// escapes are the only two that JSON needs in UTF-8 without control characters. encoding/json also writes \u escapes,
-// which WeChat refuses (47002).
-var escapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
-
 // UnbindUser unbinds uid from its WeChat ID and deletes that WeChat ID's We分析 membership. The membership of an
 // administrator stays; the reply does not tell (WeChat docs, weDataUnbindUser). The token is the merchant's
 // authorizer_access_token. The call may be repeated.
@@ -108,16 +103,18 @@ var escapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
 // call. WeChat does not document its reply for a uid that is not bound.
 func (c *Client) UnbindUser(ctx context.Context, token, uid string) error {
 	op := operation{name: "unbind user", path: "/wedata/wedata_unbind_user", token: token, uid: uid, limit: 64 << 10}
+	// encoding/json writes \u escapes, which WeChat refuses (47002). This does so for control characters only.
+	quoted, err := jsontext.AppendQuote(nil, uid)
 	switch {
 	case uid == "":
 		return op.refuse("the uid is empty")
-	case !utf8.ValidString(uid):
+	case err != nil:
 		return op.refuse("the uid is not UTF-8")
 	case strings.ContainsFunc(uid, unicode.IsControl):
 		return op.refuse("the uid has a control character")
 	}
-	op.body = `{"uid":"` + escapes.Replace(uid) + `"}`
-	_, err := c.post(ctx, op)
+	op.body = `{"uid":` + string(quoted) + `}`
+	_, err = c.post(ctx, op)
 	return err
 }
 
@@ -128,11 +125,9 @@ func (c *Client) UnbindUser(ctx context.Context, token, uid string) error {
 // An empty token is refused as [BadInput] without a call. A list in which any entry has no uid or no is_bind, or has
 // one of them twice, is [Unclear].
 func (c *Client) QueryBindList(ctx context.Context, token string, keep func(uid string) bool) ([]Binding, error) {
-	if keep == nil {
-		keep = func(string) bool { return true }
-	}
 	return c.post(ctx, operation{
-		name: "query bind list", path: "/wedata/wedata_query_bind_list", token: token, limit: 16 << 20, keep: keep,
+		name: "query bind list", path: "/wedata/wedata_query_bind_list",
+		token: token, limit: 16 << 20, list: true, keep: keep,
 	})
 }
 
@@ -142,7 +137,8 @@ type operation struct {
 	token, uid string
 	body       string
 	limit      int64                 // of the reply, in bytes
-	keep       func(uid string) bool // which entries of the list; nil where none is asked for
+	list       bool                  // whether the reply must have one
+	keep       func(uid string) bool // which entries of the list, nil for all
 }
 
 func (o operation) refuse(why string) error {
@@ -163,7 +159,7 @@ func (c *Client) post(ctx context.Context, op operation) ([]Binding, error) {
 	target := c.base + op.path + "?access_token=" + url.QueryEscape(op.token)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(op.body))
 	if err != nil {
-		return nil, &Error{Op: op.name, Class: Network, Err: newCause(err, false)}
+		return nil, &Error{Op: op.name, Class: Network, Err: fmt.Errorf("no reply: %w", newCause(err, false))}
 	}
 	if op.body != "" {
 		req.Header.Set("Content-Type", "application/json")
@@ -173,7 +169,7 @@ func (c *Client) post(ctx context.Context, op operation) ([]Binding, error) {
 
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, &Error{Op: op.name, Class: Network, Err: newCause(err, answered.Load())}
+		return nil, &Error{Op: op.name, Class: Network, Err: fmt.Errorf("no reply: %w", newCause(err, answered.Load()))}
 	}
 	defer resp.Body.Close()
 	return op.readReply(resp)

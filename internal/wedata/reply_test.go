@@ -34,7 +34,7 @@ func FuzzReply(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		op := operation{name: "unbind user", token: token, uid: uid, limit: 1 << 20}
 		_, err := op.readReply(&http.Response{StatusCode: status, Body: io.NopCloser(bytes.NewReader(body))})
-		op.keep = func(string) bool { return true }
+		op.list = true
 		list, listErr := op.readReply(&http.Response{StatusCode: status, Body: io.NopCloser(bytes.NewReader(body))})
 		if (listErr == nil) == (list == nil) || err != nil && listErr == nil {
 			t.Fatalf("list %v with error %v, and without a list %v", list, listErr, err)
