@@ -23,11 +23,10 @@ type Binding struct {
 // where one of the lists cannot be read: a part would be taken for the whole. The error names each merchant.
 func (s *Service) Bindings(ctx context.Context, merchants []string) ([]Binding, error) {
 	if len(merchants) == 0 {
-		all, _, err := s.cfg.Tokens.Merchants(ctx)
-		if err != nil {
+		var err error
+		if merchants, _, err = s.cfg.Tokens.Merchants(ctx); err != nil {
 			return nil, err
 		}
-		merchants = all
 	}
 	lists, errs := make([][]Binding, len(merchants)), make([]error, len(merchants))
 	var group errgroup.Group

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// The core must outlive its surroundings: it knows neither Lambda nor the AWS SDK.
-func TestTheCoreKnowsNoAWS(t *testing.T) {
+// The core depends neither on Lambda nor on the AWS SDK.
+func TestTheCoreDoesNotDependOnAWS(t *testing.T) {
 	out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../offboard", "../departure", "../wedata").CombinedOutput()
 	if err != nil {
 		t.Fatalf("go list: %v\n%s", err, out)

@@ -32,14 +32,12 @@ func settle(o *departure.Outcome, err error) {
 	if timeout || departure.IsTemporary(err) {
 		o.Status = departure.Retry
 	}
-	var answer *wedata.Error
 	var classified interface{ Class() string }
-	switch {
-	case errors.As(err, &answer):
+	if answer, ok := errors.AsType[*wedata.Error](err); ok {
 		o.ErrCode, o.RID, o.Class = answer.Code, answer.RID, string(answer.Class)
-	case errors.As(err, &classified):
+	} else if errors.As(err, &classified) {
 		o.Class = classified.Class()
-	case timeout:
+	} else if timeout {
 		o.Class = classNoTime
 	}
 }
@@ -56,8 +54,8 @@ type policy struct {
 }
 
 func policyOf(err error) policy {
-	var answer *wedata.Error
-	if !errors.As(err, &answer) {
+	answer, ok := errors.AsType[*wedata.Error](err)
+	if !ok {
 		return policy{}
 	}
 	switch answer.Class {
@@ -75,14 +73,14 @@ func policyOf(err error) policy {
 
 // isNotFound reports a page in the place of the API's answer: this WeChat does not have the call.
 func isNotFound(err error) bool {
-	var answer *wedata.Error
-	return errors.As(err, &answer) && answer.Class == wedata.Unclear && answer.HTTPStatus == http.StatusNotFound
+	answer, ok := errors.AsType[*wedata.Error](err)
+	return ok && answer.Class == wedata.Unclear && answer.HTTPStatus == http.StatusNotFound
 }
 
 // refusedError is a token that WeChat refuses although it was read anew.
 type refusedError struct {
 	appid  string
-	token  Token
+	token  *Token
 	age    time.Duration
 	answer *wedata.Error
 }

@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sync/singleflight"
 
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/wedata"
@@ -32,27 +30,25 @@ type merchant struct {
 	appid string
 	share int // how many calls may run at once
 
-	renewal singleflight.Group
-	mu      sync.Mutex
-	token   *Token // nil until it is read; a renewed one has another address
+	lock    chan struct{} // guards what follows; a mutex held while a secret is read would stop synctest's clock
+	token   *Token        // nil until it is read; a renewed one has another address
 	renewed bool
 	halted  error // why nothing more is sent to this merchant
 }
 
 // merchant returns the work on one merchant of so many in the batch.
 func (s *Service) merchant(appid string, merchants int) *merchant {
-	return &merchant{Service: s, appid: appid, share: (s.cfg.Concurrency + merchants - 1) / merchants}
+	share := (s.cfg.Concurrency + merchants - 1) / merchants
+	return &merchant{Service: s, appid: appid, share: share, lock: make(chan struct{}, 1)}
 }
-
-// listTime is kept free for the bind list: what was unbound and not verified would be tried again.
-const listTime = 10 * time.Second
 
 // unbind carries out the departures of the merchant, then verifies them.
 func (m *merchant) unbind(whole context.Context, outcomes []*departure.Outcome) {
 	ctx := whole
 	if deadline, ok := whole.Deadline(); ok && !m.cfg.Trust {
+		// The bind list needs time too: what was unbound and not verified would be tried again.
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(whole, deadline.Add(-min(listTime, time.Until(deadline)/3)))
+		ctx, cancel = context.WithDeadline(whole, deadline.Add(-min(10*time.Second, time.Until(deadline)/3)))
 		defer cancel()
 	}
 	verify := make([]bool, len(outcomes))
@@ -107,10 +103,8 @@ func (m *merchant) dryRun(ctx context.Context, outcomes []*departure.Outcome) {
 	bound, err := m.bound(ctx, outcomes)
 	for _, o := range outcomes {
 		settle(o, err)
-		if err != nil {
-			continue
-		}
 		switch isBound, listed := bound[o.UID]; {
+		case err != nil:
 		case !listed:
 			o.Status, o.Detail = departure.Unknown, notListed(o.UID)
 		case isBound:
@@ -149,22 +143,20 @@ func (m *merchant) list(ctx context.Context, keep func(uid string) bool) (list [
 	return list, err
 }
 
-// call makes one call to WeChat with the merchant's token. It calls again with a renewed token where the token is refused,
-// and after a while where WeChat may answer then. It returns how often it called. The error is WeChat's, the token's or the
-// context's.
+// call makes one call to WeChat with the merchant's token. It calls again with a renewed token where the token is
+// refused, and after a while where WeChat may answer then. It returns how often it called. The error is WeChat's, the
+// token's or the context's.
 func (m *merchant) call(ctx context.Context, do func(token string) error) (attempts int, err error) {
+	var refused *refusedError
 	for {
-		token, err := m.current(ctx)
+		token, err := m.current(ctx, refused)
 		if err != nil {
 			return attempts, err
 		}
 		err = do(token.Value)
 		attempts++
-		var answer *wedata.Error
-		if errors.As(err, &answer) && answer.Class == wedata.TokenRefused {
-			if err := m.renew(ctx, token, answer); err != nil {
-				return attempts, err
-			}
+		if answer, ok := errors.AsType[*wedata.Error](err); ok && answer.Class == wedata.TokenRefused {
+			refused = &refusedError{m.appid, token, m.cfg.Now().Sub(token.Written), answer}
 			continue
 		}
 		p := policyOf(err)
@@ -172,67 +164,35 @@ func (m *merchant) call(ctx context.Context, do func(token string) error) (attem
 			continue
 		}
 		if p.halts {
-			m.halt(err)
+			m.lock <- struct{}{}
+			m.halted = cmp.Or(m.halted, err) // what was not sent yet gets the same error
+			<-m.lock
 		}
 		return attempts, err
 	}
 }
 
-// current returns the token to call with, or why nothing is sent to this merchant.
-func (m *merchant) current(ctx context.Context) (*Token, error) {
+// current returns the token to call with, or why nothing is sent to this merchant. Refused is the call's last refusal.
+// Only the first refused call of the batch renews the token, and each of them tries once more with it. If that is
+// refused too, the work on this merchant ends.
+func (m *merchant) current(ctx context.Context, refused *refusedError) (*Token, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("no time left in this invocation: %w", ctx.Err())
 	}
-	if token, err := m.state(); token != nil || err != nil {
-		return token, err
+	m.lock <- struct{}{}
+	defer func() { <-m.lock }()
+	switch isRefused := refused != nil && refused.token == m.token; {
+	case m.halted != nil:
+	case m.token == nil:
+		token, err := m.cfg.Tokens.Token(ctx, m.appid)
+		m.token, m.halted = &token, err
+	case isRefused && m.renewed:
+		m.halted = refused
+	case isRefused:
+		token, err := m.cfg.Tokens.Renew(ctx, m.appid, *m.token)
+		m.token, m.halted, m.renewed = &token, err, true
 	}
-	_, _, _ = m.renewal.Do("", func() (any, error) {
-		if token, err := m.state(); token == nil && err == nil {
-			m.set(m.cfg.Tokens.Token(ctx, m.appid))
-		}
-		return nil, nil
-	})
-	return m.state()
-}
-
-// renew reads the token again after it was refused. Only the first refused call of the batch reads it; each of them tries
-// once more with what was read. If that is refused too, the work on this merchant ends.
-func (m *merchant) renew(ctx context.Context, refused *Token, answer *wedata.Error) error {
-	_, err, _ := m.renewal.Do("", func() (any, error) {
-		token, err := m.state()
-		switch {
-		case err != nil || token != refused:
-			return nil, err
-		case m.renewed: // nobody else reads or writes it meanwhile
-			m.halt(&refusedError{appid: m.appid, token: *refused, age: m.cfg.Now().Sub(refused.Written), answer: answer})
-		default:
-			m.renewed = true
-			m.set(m.cfg.Tokens.Renew(ctx, m.appid, *refused))
-		}
-		_, err = m.state()
-		return nil, err
-	})
-	return err
-}
-
-func (m *merchant) state() (*Token, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	return m.token, m.halted
-}
-
-func (m *merchant) set(token Token, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.token = &token
-	m.halted = cmp.Or(m.halted, err)
-}
-
-// halt ends the work on this merchant: what was not sent yet gets the same error.
-func (m *merchant) halt(err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.halted = cmp.Or(m.halted, err)
 }
 
 // pause waits before the next attempt: exponential backoff with full jitter. It returns false at once where the context
@@ -242,10 +202,8 @@ func (m *merchant) pause(ctx context.Context, attempts int) bool {
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {
 		return false
 	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(wait):
 		return true
 	case <-ctx.Done():
 		return false

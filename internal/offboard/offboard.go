@@ -4,6 +4,7 @@
 package offboard
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,12 +45,8 @@ type Config struct {
 // Service carries departures out. It is safe for concurrent use.
 type Service struct {
 	cfg   Config
-	lists *semaphore.Weighted
+	lists *semaphore.Weighted // bounds the memory: a list may have 16 MB, and [Service.Bindings] keeps all of it
 }
-
-// maxLists is how many bind lists are read at once. A list may have 16 MB, and all of it is kept for an answer to who is
-// bound.
-const maxLists = 4
 
 // New returns a Service. It errs where something required is missing or a number is negative.
 func New(cfg Config) (*Service, error) {
@@ -59,19 +56,13 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Concurrency < 0 || cfg.Attempts < 0 || cfg.Backoff < 0 {
 		return nil, errors.New("offboard: Concurrency, Attempts and Backoff cannot be negative")
 	}
-	if cfg.Concurrency == 0 {
-		cfg.Concurrency = 16
-	}
-	if cfg.Attempts == 0 {
-		cfg.Attempts = 4
-	}
-	if cfg.Backoff == 0 {
-		cfg.Backoff = 200 * time.Millisecond
-	}
+	cfg.Concurrency = cmp.Or(cfg.Concurrency, 16)
+	cfg.Attempts = cmp.Or(cfg.Attempts, 4)
+	cfg.Backoff = cmp.Or(cfg.Backoff, 200*time.Millisecond)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{cfg: cfg, lists: semaphore.NewWeighted(maxLists)}, nil
+	return &Service{cfg: cfg, lists: semaphore.NewWeighted(4)}, nil
 }
 
 // Run carries events out. It returns the outcomes of each event in the order given: people in their order and, for each of
@@ -80,24 +71,16 @@ func New(cfg Config) (*Service, error) {
 //
 // All the events are one batch: the bind list of a merchant is read once, after all its unbindings.
 func (s *Service) Run(ctx context.Context, events ...departure.Event) [][]departure.Outcome {
-	return s.each(ctx, events, (*merchant).unbind)
+	return s.each(ctx, events, false)
 }
 
 // DryRun returns the outcomes that Run would have, and changes nothing.
 func (s *Service) DryRun(ctx context.Context, events ...departure.Event) [][]departure.Outcome {
-	all := s.each(ctx, events, (*merchant).dryRun)
-	for _, outcomes := range all {
-		for i := range outcomes {
-			outcomes[i].DryRun = true
-		}
-	}
-	return all
+	return s.each(ctx, events, true)
 }
 
-// each plans the outcomes of all events, and calls do once for each merchant with the outcomes that are still open.
-func (s *Service) each(
-	ctx context.Context, events []departure.Event, do func(*merchant, context.Context, []*departure.Outcome),
-) [][]departure.Outcome {
+// each plans the outcomes of all events, then carries out or dry runs those that are open, merchant by merchant.
+func (s *Service) each(ctx context.Context, events []departure.Event, dryRun bool) [][]departure.Outcome {
 	all := make([][]departure.Outcome, len(events))
 	open := map[string][]*departure.Outcome{}
 	merchants, fault := s.Merchants(ctx, events)
@@ -111,7 +94,9 @@ func (s *Service) each(
 	for i, event := range events {
 		all[i] = s.plan(event, merchants, fault)
 		for j := range all[i] {
-			if o := &all[i][j]; o.Status == "" {
+			o := &all[i][j]
+			o.DryRun = dryRun
+			if o.Status == "" {
 				open[o.Merchant] = append(open[o.Merchant], o)
 			}
 		}
@@ -121,7 +106,11 @@ func (s *Service) each(
 	group.SetLimit(s.cfg.Concurrency)
 	for appid, outcomes := range open {
 		group.Go(func() error {
-			do(s.merchant(appid, len(open)), ctx, outcomes)
+			if m := s.merchant(appid, len(open)); dryRun {
+				m.dryRun(ctx, outcomes)
+			} else {
+				m.unbind(ctx, outcomes)
+			}
 			for _, o := range outcomes {
 				o.Took = s.cfg.Now().Sub(start)
 			}
@@ -154,23 +143,19 @@ func (s *Service) plan(event departure.Event, merchants []string, fault error) [
 	departures := event.Departures(merchants)
 	outcomes := make([]departure.Outcome, len(departures))
 	for i, d := range departures {
-		outcomes[i].Departure = d
-		if fault != nil {
-			settle(&outcomes[i], fault)
-		} else if reason := s.notDue(d); reason != "" {
-			outcomes[i].Status, outcomes[i].Class, outcomes[i].Detail = departure.Failed, classNotDue, reason
+		o := &outcomes[i]
+		o.Departure = d
+		switch {
+		case fault != nil:
+			settle(o, fault)
+		case d.Type == departure.TypeCancelled:
+			o.Status, o.Class = departure.Failed, classNotDue
+			o.Detail = "a departure was taken back, and nothing is scheduled that could be cancelled"
+		case d.EffectiveAt.After(s.cfg.Now()):
+			o.Status, o.Class = departure.Failed, classNotDue
+			o.Detail = fmt.Sprintf("due at %s, and nothing here can wait that long: send it again when it is due",
+				d.EffectiveAt.Format(time.RFC3339))
 		}
 	}
 	return outcomes
-}
-
-// notDue says why a departure cannot be carried out now, or "" where it can.
-func (s *Service) notDue(d departure.Departure) string {
-	switch {
-	case d.Type == departure.TypeCancelled:
-		return "a departure was taken back, and nothing is scheduled that could be cancelled"
-	case d.EffectiveAt.After(s.cfg.Now()):
-		return fmt.Sprintf("due at %s, and nothing here can wait that long: send it again when it is due", d.EffectiveAt.Format(time.RFC3339))
-	}
-	return ""
 }

@@ -26,14 +26,14 @@ const (
 
 var now = time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC)
 
-// bench is a service over a stand-in for WeChat, and the tokens it is given.
-type bench struct {
+// fixture is a service over a stand-in for WeChat, and the tokens it is given.
+type fixture struct {
 	*offboard.Service
 	wechat *wedatatest.Server
 	tokens *tokens
 }
 
-func newBench(t *testing.T, options wedatatest.Options, change ...func(*offboard.Config)) *bench {
+func newFixture(t *testing.T, options wedatatest.Options, change ...func(*offboard.Config)) *fixture {
 	t.Helper()
 	wechat := wedatatest.New(options)
 	httpClient, url := lambdatest.InMemory(t, wechat)
@@ -41,7 +41,7 @@ func newBench(t *testing.T, options wedatatest.Options, change ...func(*offboard
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{wechat: wechat, tokens: &tokens{values: map[string]string{}}}
+	b := &fixture{wechat: wechat, tokens: &tokens{values: map[string]string{}}}
 	for _, merchant := range []string{shop, other} {
 		b.tokens.set(merchant, wechat.Rotate(merchant))
 		wechat.Bind(merchant, wedatatest.Bound("E1001"), wedatatest.Bound("E1002"), wedatatest.Administrator("E1003"), wedatatest.Unbound("E1004"))
@@ -57,7 +57,7 @@ func newBench(t *testing.T, options wedatatest.Options, change ...func(*offboard
 }
 
 // one carries out the departure of one uid from shop.
-func (b *bench) one(t *testing.T, uid string) departure.Outcome {
+func (b *fixture) one(t *testing.T, uid string) departure.Outcome {
 	t.Helper()
 	outcomes := b.Run(t.Context(), leaves(uid))
 	if len(outcomes) != 1 || len(outcomes[0]) != 1 {
@@ -67,7 +67,7 @@ func (b *bench) one(t *testing.T, uid string) departure.Outcome {
 }
 
 // calls returns how often each of WeChat's two calls was made.
-func (b *bench) calls() (unbind, list int) {
+func (b *fixture) calls() (unbind, list int) {
 	for _, c := range b.wechat.Calls() {
 		switch c.Path {
 		case wedatatest.UnbindPath:
@@ -130,7 +130,7 @@ func (s *tokens) Renew(ctx context.Context, merchant string, _ offboard.Token) (
 	return s.Token(ctx, merchant)
 }
 
-func TestTheBindListJudgesEveryUnbinding(t *testing.T) {
+func TestTheBindListVerifiesEveryUnbinding(t *testing.T) {
 	for _, tc := range []struct {
 		name     string
 		notBound int
@@ -141,16 +141,16 @@ func TestTheBindListJudgesEveryUnbinding(t *testing.T) {
 		{"a bound uid", 0, "E1001", departure.Unbound, 1},
 		{"an administrator, whose membership stays", 0, "E1003", departure.Unbound, 1},
 		{"a uid that is unbound already", 0, "E1004", departure.Unbound, 1},
-		{"a uid that is unbound already, where WeChat says busy", -1, "E1004", departure.Unbound, 4},
-		{"a uid that is unbound already, where WeChat says bad arguments", 40097, "E1004", departure.Unbound, 1},
-		{"a stranger, where WeChat says 0", 0, "E9999", departure.Unknown, 1},
-		{"a stranger, where WeChat says busy", -1, "E9999", departure.Unknown, 4},
-		{"a stranger, where WeChat says bad arguments", 40097, "E9999", departure.Unknown, 1},
-		{"a stranger, where WeChat says bad parameters", 9900004, "E9999", departure.Unknown, 1},
-		{"a stranger, where WeChat says something new", 99999, "E9999", departure.Unknown, 1},
+		{"a uid that is unbound already, with the error busy", -1, "E1004", departure.Unbound, 4},
+		{"a uid that is unbound already, with the error bad arguments", 40097, "E1004", departure.Unbound, 1},
+		{"a uid that is not bound, with errcode 0", 0, "E9999", departure.Unknown, 1},
+		{"a uid that is not bound, with the error busy", -1, "E9999", departure.Unknown, 4},
+		{"a uid that is not bound, with the error bad arguments", 40097, "E9999", departure.Unknown, 1},
+		{"a uid that is not bound, with the error bad parameters", 9900004, "E9999", departure.Unknown, 1},
+		{"a uid that is not bound, with an undocumented errcode", 99999, "E9999", departure.Unknown, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := newBench(t, wedatatest.Options{NotBound: tc.notBound})
+			b := newFixture(t, wedatatest.Options{NotBound: tc.notBound})
 			got := b.one(t, tc.uid)
 			if got.Status != tc.want || got.Attempts != tc.attempts {
 				t.Errorf("got %s after %d attempts (%s), want %s after %d", got.Status, got.Attempts, got.Detail, tc.want, tc.attempts)
@@ -162,11 +162,9 @@ func TestTheBindListJudgesEveryUnbinding(t *testing.T) {
 	}
 }
 
-func TestAStillBoundUidIsNotCalledUnbound(t *testing.T) {
-	b := newBench(t, wedatatest.Options{})
-	// The reply is a success, yet nothing was done.
-	stubborn := stubbornAPI{b}
-	service, err := offboard.New(offboard.Config{API: stubborn, Tokens: b.tokens})
+func TestAUidThatIsStillBoundIsRetried(t *testing.T) {
+	b := newFixture(t, wedatatest.Options{})
+	service, err := offboard.New(offboard.Config{API: successAPI{}, Tokens: b.tokens})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,16 +174,17 @@ func TestAStillBoundUidIsNotCalledUnbound(t *testing.T) {
 	}
 }
 
-type stubbornAPI struct{ *bench }
+// successAPI answers every unbinding with success, and its list still has the uid as bound.
+type successAPI struct{}
 
-func (stubbornAPI) UnbindUser(context.Context, string, string) error { return nil }
+func (successAPI) UnbindUser(context.Context, string, string) error { return nil }
 
-func (stubbornAPI) QueryBindList(context.Context, string, func(string) bool) ([]wedata.Binding, error) {
+func (successAPI) QueryBindList(context.Context, string, func(string) bool) ([]wedata.Binding, error) {
 	return []wedata.Binding{{UID: "E1001", Bound: true}}, nil
 }
 
 // A uid may stand in the list twice. Any row that is bound counts, wherever it stands.
-func TestAUidThatIsListedTwiceAndOnceBoundIsBound(t *testing.T) {
+func TestAUidInTwoRowsIsBoundIfOneOfThemIs(t *testing.T) {
 	for _, rows := range [][]bool{{true, false}, {false, true}, {false, true, false}} {
 		api := &listAPI{}
 		for _, bound := range rows {
@@ -206,7 +205,7 @@ func TestAUidThatIsListedTwiceAndOnceBoundIsBound(t *testing.T) {
 	}
 }
 
-func TestAListKeepsOnlyThePeopleWhoLeave(t *testing.T) {
+func TestAListKeepsOnlyTheLeavers(t *testing.T) {
 	api := &listAPI{list: []wedata.Binding{{UID: "E1001"}, {UID: "E1002"}}}
 	service, err := offboard.New(offboard.Config{API: api, Tokens: &tokens{values: map[string]string{shop: "61_token"}}})
 	if err != nil {
@@ -237,7 +236,7 @@ func TestFourListsAreReadAtOnce(t *testing.T) {
 		if _, err := service.Bindings(t.Context(), nil); err != nil || api.most != 4 || time.Since(begun) != 3*time.Second {
 			t.Errorf("got %v, %d at once, after %v", err, api.most, time.Since(begun))
 		}
-		// Who waits for a list obeys the context.
+		// A wait for a list ends with the context.
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()
 		event := leaves("E1001")
@@ -254,7 +253,7 @@ func TestFourListsAreReadAtOnce(t *testing.T) {
 	})
 }
 
-// listAPI unbinds nobody, and answers with its list.
+// listAPI answers every unbinding with success and changes nothing. It returns its list.
 type listAPI struct {
 	list  []wedata.Binding
 	takes time.Duration
@@ -298,8 +297,8 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		attempts int
 		list     int
 	}{
-		{"busy is pressed on, then left to the queue", []int{-1}, departure.Retry, 4, 1},
-		{"a refused token is tried once more", []int{40001, 40014, 42001, 41001}, departure.Retry, 2, 0},
+		{"busy: four attempts, then the queue", []int{-1}, departure.Retry, 4, 1},
+		{"a refused token: one more attempt", []int{40001, 40014, 42001, 41001}, departure.Retry, 2, 0},
 		{"rate and quota", []int{45011, 45009}, departure.Retry, 1, 0},
 		{"an undocumented code", []int{12345}, departure.Retry, 1, 1},
 		{"authorization", []int{42007}, departure.Failed, 1, 0},
@@ -311,7 +310,7 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 	} {
 		for _, errcode := range tc.errcodes {
 			t.Run(fmt.Sprintf("%s: %d", tc.name, errcode), func(t *testing.T) {
-				b := newBench(t, wedatatest.Options{})
+				b := newFixture(t, wedatatest.Options{})
 				b.wechat.Fail(wedatatest.Fault{Times: -1, Errcode: errcode, Path: wedatatest.UnbindPath})
 				got := b.one(t, "E1001")
 				if got.Status != tc.want || got.Attempts != tc.attempts || got.ErrCode != errcode || got.RID == "" || got.Detail == "" {
@@ -325,10 +324,10 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 	}
 }
 
-func TestWhatNobodyUnderstandsIsLeftToTheQueue(t *testing.T) {
+func TestUnclearRepliesAreRetriedFromTheQueue(t *testing.T) {
 	for _, kind := range []wedatatest.Kind{wedatatest.HTML, wedatatest.Empty, wedatatest.Truncated, wedatatest.NoErrcode, wedatatest.Oversized} {
 		t.Run(string(kind), func(t *testing.T) {
-			b := newBench(t, wedatatest.Options{})
+			b := newFixture(t, wedatatest.Options{})
 			b.wechat.Fail(wedatatest.Fault{Kind: kind})
 			got := b.one(t, "E1001")
 			if _, list := b.calls(); got.Status != departure.Retry || got.Attempts != 1 || list != 1 {
@@ -338,11 +337,11 @@ func TestWhatNobodyUnderstandsIsLeftToTheQueue(t *testing.T) {
 	}
 }
 
-func TestFaultsOfServerAndNetworkArePressedOn(t *testing.T) {
+func TestFaultsOfServerAndNetworkAreTriedAgain(t *testing.T) {
 	for _, fault := range []wedatatest.Fault{{Status: 500}, {Status: 502}, {Kind: wedatatest.Reset}} {
 		fault.Times = -1
-		t.Run(fmt.Sprintf("%s%d for good", fault.Kind, fault.Status), func(t *testing.T) {
-			b := newBench(t, wedatatest.Options{}, func(c *offboard.Config) { c.Attempts = 2 })
+		t.Run(fmt.Sprintf("%s%d always", fault.Kind, fault.Status), func(t *testing.T) {
+			b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Attempts = 2 })
 			b.wechat.Fail(fault)
 			if got := b.one(t, "E1001"); got.Status != departure.Retry || got.Attempts != 2 {
 				t.Errorf("got %s after %d attempts: %s", got.Status, got.Attempts, got.Detail)
@@ -350,7 +349,7 @@ func TestFaultsOfServerAndNetworkArePressedOn(t *testing.T) {
 		})
 		fault.Times = 1
 		t.Run(fmt.Sprintf("%s%d once", fault.Kind, fault.Status), func(t *testing.T) {
-			b := newBench(t, wedatatest.Options{})
+			b := newFixture(t, wedatatest.Options{})
 			b.wechat.Fail(fault)
 			if got := b.one(t, "E1001"); got.Status != departure.Unbound {
 				t.Errorf("got %s after %d attempts: %s", got.Status, got.Attempts, got.Detail)
@@ -359,16 +358,16 @@ func TestFaultsOfServerAndNetworkArePressedOn(t *testing.T) {
 	}
 }
 
-func TestAnUnbindingWhoseReplyGotLostIsFoundInTheList(t *testing.T) {
-	b := newBench(t, wedatatest.Options{NotBound: 40097})
+func TestALostReplyToAnUnbindingIsVerifiedByTheList(t *testing.T) {
+	b := newFixture(t, wedatatest.Options{NotBound: 40097})
 	b.wechat.Fail(wedatatest.Fault{Kind: wedatatest.Truncated, Done: true})
 	if got := b.one(t, "E1001"); got.Status != departure.Unbound || got.Detail != "" {
 		t.Errorf("got %s: %s", got.Status, got.Detail)
 	}
 }
 
-func TestAListThatCannotBeReadIsTold(t *testing.T) {
-	b := newBench(t, wedatatest.Options{UnbindOnly: true})
+func TestTheDetailSaysThatTheListCannotBeRead(t *testing.T) {
+	b := newFixture(t, wedatatest.Options{UnbindOnly: true})
 	got := b.one(t, "E1001")
 	if got.Status != departure.Unbound || !strings.HasPrefix(got.Detail, "not verified, the bind list could not be read: wedata: query bind list: HTTP 404") {
 		t.Errorf("got %s: %s", got.Status, got.Detail)
@@ -378,16 +377,16 @@ func TestAListThatCannotBeReadIsTold(t *testing.T) {
 	}
 }
 
-func TestTrustBelievesErrcode0(t *testing.T) {
-	b := newBench(t, wedatatest.Options{}, func(c *offboard.Config) { c.Trust = true })
+func TestTrustTakesErrcode0WithoutTheList(t *testing.T) {
+	b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Trust = true })
 	got := b.one(t, "E9999")
 	if unbind, list := b.calls(); got.Status != departure.Unbound || unbind != 1 || list != 0 {
 		t.Errorf("got %s after %d unbindings and %d lists", got.Status, unbind, list)
 	}
 }
 
-func TestARotatedTokenIsReadOnce(t *testing.T) {
-	b := newBench(t, wedatatest.Options{})
+func TestARotatedTokenIsRenewedOnce(t *testing.T) {
+	b := newFixture(t, wedatatest.Options{})
 	b.tokens.next = map[string]string{shop: b.wechat.Rotate(shop)}
 	outcomes := b.Run(t.Context(), leaves("E1001", "E1002", "E1003"))[0]
 	for _, o := range outcomes {
@@ -396,12 +395,12 @@ func TestARotatedTokenIsReadOnce(t *testing.T) {
 		}
 	}
 	if b.tokens.renewed != 1 {
-		t.Errorf("the secret was read anew %d times", b.tokens.renewed)
+		t.Errorf("the token was renewed %d times", b.tokens.renewed)
 	}
 }
 
 func TestATokenThatStaysRefusedIsReportedWithItsAge(t *testing.T) {
-	b := newBench(t, wedatatest.Options{})
+	b := newFixture(t, wedatatest.Options{})
 	b.wechat.Rotate(shop)
 	uids := make([]string, 40)
 	for i := range uids {
@@ -419,8 +418,8 @@ func TestATokenThatStaysRefusedIsReportedWithItsAge(t *testing.T) {
 	}
 }
 
-func TestARateLimitedMerchantIsLeftAlone(t *testing.T) {
-	b := newBench(t, wedatatest.Options{}, func(c *offboard.Config) { c.Concurrency = 1 })
+func TestARateLimitedMerchantGetsNoMoreCalls(t *testing.T) {
+	b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Concurrency = 1 })
 	b.wechat.Fail(wedatatest.Fault{Times: -1, Errcode: 45011, Merchant: shop})
 	event := leaves("E1001", "E1002", "E1003")
 	event.Merchants = []string{shop, other}
@@ -440,13 +439,13 @@ func TestARateLimitedMerchantIsLeftAlone(t *testing.T) {
 		}
 	}
 	if attempts != 1 {
-		t.Errorf("%d unbindings sent into the limit", attempts)
+		t.Errorf("%d unbindings sent, want 1", attempts)
 	}
 }
 
-func TestAMerchantWithoutPermissionIsAskedOnce(t *testing.T) {
+func TestAMerchantWithoutPermissionGetsOneCall(t *testing.T) {
 	for _, errcode := range []int{48001, 61004, 48004, 42007, 61014} {
-		b := newBench(t, wedatatest.Options{}, func(c *offboard.Config) { c.Concurrency = 1 })
+		b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Concurrency = 1 })
 		b.wechat.Fail(wedatatest.Fault{Times: -1, Errcode: errcode})
 		outcomes := b.Run(t.Context(), leaves("E1001", "E1002", "E1003"))[0]
 		for _, o := range outcomes {
@@ -488,7 +487,7 @@ func TestThePausesGrow(t *testing.T) {
 	})
 }
 
-// busyAPI is a WeChat that is busy, and notes when it was called.
+// busyAPI answers every call with busy, and records when it was called.
 type busyAPI struct{ calls []time.Time }
 
 func (a *busyAPI) UnbindUser(context.Context, string, string) error {
@@ -501,7 +500,7 @@ func (a *busyAPI) QueryBindList(context.Context, string, func(string) bool) ([]w
 }
 
 func TestThreeHundredMerchantsAndOneWithoutPermission(t *testing.T) {
-	b := newBench(t, wedatatest.Options{})
+	b := newFixture(t, wedatatest.Options{})
 	clear(b.tokens.values)
 	for i := range 300 {
 		merchant := fmt.Sprintf("wx%016x", i)
@@ -528,7 +527,7 @@ func TestThreeHundredMerchantsAndOneWithoutPermission(t *testing.T) {
 }
 
 func TestTheListIsReadOncePerMerchantAndBatch(t *testing.T) {
-	b := newBench(t, wedatatest.Options{})
+	b := newFixture(t, wedatatest.Options{})
 	everywhere := leaves("E1001")
 	everywhere.Merchants = nil
 	outcomes := b.Run(t.Context(), leaves("E1001", "E1002"), everywhere, leaves("E1003"), departure.Event{Meta: everywhere.Meta, UIDs: []string{"E9999"}})
@@ -559,7 +558,7 @@ func TestTheListIsReadOncePerMerchantAndBatch(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotForNowIsNotDone(t *testing.T) {
+func TestWhatIsNotDueIsNotSent(t *testing.T) {
 	later := leaves("E1001")
 	later.EffectiveAt = now.Add(time.Second)
 	cancelled := leaves("E1001")
@@ -572,11 +571,11 @@ func TestWhatIsNotForNowIsNotDone(t *testing.T) {
 		{"a departure in the future", later, departure.Failed},
 		{"a departure that was taken back", cancelled, departure.Failed},
 		{"an event that is ignored", departure.Event{Status: departure.Ignored, Detail: "a reason"}, departure.Ignored},
-		{"an event about nobody known here", departure.Event{UIDs: []string{"E1001"}, Status: departure.Unknown, Detail: "a reason"}, departure.Unknown},
+		{"an event with an unmapped uid", departure.Event{UIDs: []string{"E1001"}, Status: departure.Unknown, Detail: "a reason"}, departure.Unknown},
 		{"an event that could not be read", departure.Refuse(departure.Meta{}, errors.New("a reason")), departure.Failed},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := newBench(t, wedatatest.Options{})
+			b := newFixture(t, wedatatest.Options{})
 			got := b.Run(t.Context(), tc.event)[0]
 			if len(got) != 1 || got[0].Status != tc.want || got[0].Detail == "" {
 				t.Errorf("got %+v", got)
@@ -588,8 +587,8 @@ func TestWhatIsNotForNowIsNotDone(t *testing.T) {
 	}
 }
 
-func TestWhatIsDueIsDone(t *testing.T) {
-	b := newBench(t, wedatatest.Options{})
+func TestADepartureThatIsDueIsCarriedOut(t *testing.T) {
+	b := newFixture(t, wedatatest.Options{})
 	due := leaves("E1001")
 	due.EffectiveAt = now
 	if got := b.Run(t.Context(), due)[0][0]; got.Status != departure.Unbound {
@@ -603,12 +602,12 @@ func TestErrorsOfTheTokenHaveTheirStatus(t *testing.T) {
 		err  error
 		want departure.Status
 	}{
-		{"one that passes", fmt.Errorf("token: %w", passing{}), departure.Retry},
-		{"one that somebody must mend", errors.New("secret wedata/token: missing"), departure.Failed},
+		{"a temporary one", fmt.Errorf("token: %w", passing{}), departure.Retry},
+		{"a lasting one", errors.New("secret wedata/token: missing"), departure.Failed},
 		{"no time left", fmt.Errorf("token: %w", context.DeadlineExceeded), departure.Retry},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := newBench(t, wedatatest.Options{})
+			b := newFixture(t, wedatatest.Options{})
 			b.tokens.err = tc.err
 			everywhere := leaves("E1001", "E1002")
 			everywhere.Merchants = nil
@@ -626,7 +625,7 @@ func TestErrorsOfTheTokenHaveTheirStatus(t *testing.T) {
 }
 
 func TestWithoutTimeNothingIsSent(t *testing.T) {
-	b := newBench(t, wedatatest.Options{})
+	b := newFixture(t, wedatatest.Options{})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	got := b.Run(ctx, leaves("E1001", "E1002"))[0]
@@ -640,8 +639,8 @@ func TestWithoutTimeNothingIsSent(t *testing.T) {
 	}
 }
 
-func TestAPauseThatOutlivesTheInvocationIsNotBegun(t *testing.T) {
-	b := newBench(t, wedatatest.Options{}, func(c *offboard.Config) { c.Backoff = 24 * time.Hour })
+func TestNoPauseBeyondTheDeadline(t *testing.T) {
+	b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Backoff = 24 * time.Hour })
 	b.wechat.Fail(wedatatest.Fault{Times: -1, Errcode: -1})
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
@@ -652,7 +651,7 @@ func TestAPauseThatOutlivesTheInvocationIsNotBegun(t *testing.T) {
 }
 
 func TestADryRunChangesNothing(t *testing.T) {
-	b := newBench(t, wedatatest.Options{})
+	b := newFixture(t, wedatatest.Options{})
 	got := b.DryRun(t.Context(), leaves("E1001", "E9999", "E1004"))[0]
 	for i, want := range []departure.Status{departure.WouldUnbind, departure.Unknown, departure.Unbound} {
 		if got[i].Status != want {
@@ -665,7 +664,7 @@ func TestADryRunChangesNothing(t *testing.T) {
 	later := leaves("E1001")
 	later.EffectiveAt = now.Add(time.Hour)
 	if got := b.DryRun(t.Context(), later)[0][0]; got.Status != departure.Failed {
-		t.Errorf("of the future it foresees %s, and the run itself would be failed", got.Status)
+		t.Errorf("a later departure: the dry run says %s, want failed", got.Status)
 	}
 	b.wechat.Grant(shop, false)
 	if got := b.DryRun(t.Context(), leaves("E1001"))[0][0]; got.Status != departure.Failed || got.ErrCode != 48001 {
@@ -674,7 +673,7 @@ func TestADryRunChangesNothing(t *testing.T) {
 }
 
 func TestBindingsAreSortedAndWhole(t *testing.T) {
-	b := newBench(t, wedatatest.Options{})
+	b := newFixture(t, wedatatest.Options{})
 	list, err := b.Bindings(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -734,12 +733,12 @@ func TestATokenCannotBePrinted(t *testing.T) {
 	}
 }
 
-func TestNewRefusesWhatItCannotWorkWith(t *testing.T) {
-	b := newBench(t, wedatatest.Options{})
+func TestNewRefusesBadConfigs(t *testing.T) {
+	b := newFixture(t, wedatatest.Options{})
 	for name, cfg := range map[string]offboard.Config{
 		"no API":               {Tokens: b.tokens},
-		"no tokens":            {API: stubbornAPI{}},
-		"negative concurrency": {API: stubbornAPI{}, Tokens: b.tokens, Concurrency: -1},
+		"no tokens":            {API: successAPI{}},
+		"negative concurrency": {API: successAPI{}, Tokens: b.tokens, Concurrency: -1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := offboard.New(cfg); err == nil {

@@ -9,12 +9,9 @@ import (
 // Token is a merchant's authorizer_access_token and the secret that holds it. When WeChat refuses the token, the error
 // names the secret and its age.
 type Token struct {
-	// Value is the authorizer_access_token itself. It is sent to WeChat and nowhere else.
-	Value string
-	// SecretID is the name of the secret that holds it.
-	SecretID string
-	// Written is when the secret was last written.
-	Written time.Time
+	Value    string    // the authorizer_access_token itself, sent to WeChat and nowhere else
+	SecretID string    // the name of the secret
+	Written  time.Time // when the secret was last written
 }
 
 // Format writes the name of the secret, whatever the verb, so that no log or error can show the token by mistake.

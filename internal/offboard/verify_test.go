@@ -13,8 +13,8 @@ import (
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
-// Where the list could not be read, unbound was said of people who were still bound.
-func TestWhatIsNotVerifiedIsNotCalledUnbound(t *testing.T) {
+// Where the list could not be read, people who were still bound had the status unbound.
+func TestTheStatusWhereTheListCannotBeRead(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
 		fault  wedatatest.Fault
@@ -30,7 +30,7 @@ func TestWhatIsNotVerifiedIsNotCalledUnbound(t *testing.T) {
 		{"HTTP 404", wedatatest.Fault{Status: 404}, departure.Unbound, "unverified"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			b := newBench(t, wedatatest.Options{})
+			b := newFixture(t, wedatatest.Options{})
 			tc.fault.Times, tc.fault.Path = -1, wedatatest.ListPath
 			b.wechat.Fail(tc.fault)
 			o := b.one(t, "E1001")
@@ -41,9 +41,9 @@ func TestWhatIsNotVerifiedIsNotCalledUnbound(t *testing.T) {
 	}
 }
 
-// A rate limit in the middle of a batch closed those before it as unbound, without a list.
-func TestARateLimitInTheMiddleLeavesNobodyUnverified(t *testing.T) {
-	b := newBench(t, wedatatest.Options{}, func(c *offboard.Config) { c.Concurrency = 1 })
+// A rate limit in the middle of a batch made those before it unbound without a list.
+func TestARateLimitWithinABatchIsRetried(t *testing.T) {
+	b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Concurrency = 1 })
 	b.wechat.Bind(shop, wedatatest.Bound("E1005"), wedatatest.Bound("E1006"))
 	b.wechat.Fail(
 		wedatatest.Fault{Times: 2, Latency: time.Nanosecond, Path: wedatatest.UnbindPath},
@@ -56,10 +56,10 @@ func TestARateLimitInTheMiddleLeavesNobodyUnverified(t *testing.T) {
 	}
 }
 
-// Out of time, no list was read: 76 of 150 who were still bound were closed as unbound.
+// Out of time, no list was read: 76 of 150 who were still bound had the status unbound.
 func TestTimeIsKeptForTheList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, wedatatest.Options{}, func(c *offboard.Config) { c.Now = time.Now })
+		b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Now = time.Now })
 		uids := make([]string, 3000)
 		for i := range uids {
 			uids[i] = fmt.Sprintf("P%04d", i)
@@ -85,10 +85,10 @@ func TestTimeIsKeptForTheList(t *testing.T) {
 	})
 }
 
-// Calls were served first come, first served, so that one slow merchant held up the fast ones.
-func TestASlowMerchantDoesNotHoldUpTheOthers(t *testing.T) {
+// Calls were served first come, first served, so that one slow merchant delayed the fast ones.
+func TestASlowMerchantDoesNotDelayTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, wedatatest.Options{}, func(c *offboard.Config) { c.Now = time.Now })
+		b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Now = time.Now })
 		uids := make([]string, 300)
 		for i := range uids {
 			uids[i] = fmt.Sprintf("P%03d", i)

@@ -8,7 +8,6 @@ package wedata
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -19,7 +18,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode"
-	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 const (
@@ -27,13 +27,6 @@ const (
 	DefaultBaseURL = "https://api.weixin.qq.com"
 	// DefaultTimeout bounds one call where [Config] does not.
 	DefaultTimeout = 10 * time.Second
-
-	unbindPath = "/wedata/wedata_unbind_user"
-	listPath   = "/wedata/wedata_query_bind_list"
-
-	// In bytes. The reply to an unbinding has a few hundred. The list has no pages, and everyone who was ever bound.
-	unbindLimit = 64 << 10
-	listLimit   = 16 << 20
 )
 
 // Config configures a [Client]. The zero value calls WeChat itself.
@@ -50,44 +43,34 @@ type Config struct {
 // Client calls We分析. It is safe for concurrent use, and it keeps connections open between calls.
 type Client struct {
 	base    string
-	http    http.Client
 	timeout time.Duration
+	http    http.Client
 }
 
 // New returns a client, or an error that names the member of cfg that cannot be used.
 func New(cfg Config) (*Client, error) {
-	base, err := parseBaseURL(cmp.Or(cfg.BaseURL, DefaultBaseURL))
-	if err != nil {
-		return nil, fmt.Errorf("wedata: base URL %w", err)
-	}
-	if cfg.Timeout < 0 {
+	base := cmp.Or(cfg.BaseURL, DefaultBaseURL)
+	u, err := url.Parse(base)
+	switch { // no error quotes the URL, which may hold a password
+	case err != nil || u.Hostname() == "":
+		return nil, errors.New("wedata: base URL is not an absolute URL such as " + DefaultBaseURL)
+	case u.User != nil:
+		return nil, errors.New("wedata: base URL has user info: leave it out")
+	case strings.ContainsAny(base, "?#"):
+		return nil, errors.New("wedata: base URL has a query or fragment: leave it out")
+	case u.Scheme != "https" && (u.Scheme != "http" || !isLocal(u.Hostname())):
+		return nil, errors.New("wedata: base URL must begin with https, except on loopback and host.docker.internal")
+	case cfg.Timeout < 0:
 		return nil, fmt.Errorf("wedata: timeout %v is negative", cfg.Timeout)
 	}
-	c := &Client{base: base, timeout: cmp.Or(cfg.Timeout, DefaultTimeout)}
-	if cfg.HTTPClient != nil {
-		c.http = *cfg.HTTPClient
-	} else {
-		c.http.Transport = newTransport()
+	c := &Client{
+		base:    strings.TrimRight(u.String(), "/"),
+		timeout: cmp.Or(cfg.Timeout, DefaultTimeout),
+		http:    *cmp.Or(cfg.HTTPClient, &http.Client{Transport: newTransport()}),
 	}
 	// A redirect would send the token to another host.
 	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return c, nil
-}
-
-// parseBaseURL returns the URL without a slash at its end. Its errors do not quote the URL, which may hold a password.
-func parseBaseURL(s string) (string, error) {
-	u, err := url.Parse(s)
-	switch {
-	case err != nil || u.Hostname() == "":
-		return "", errors.New("is not an absolute URL such as " + DefaultBaseURL)
-	case u.User != nil:
-		return "", errors.New("has user info: leave it out")
-	case strings.ContainsAny(s, "?#"):
-		return "", errors.New("has a query or fragment: leave it out")
-	case u.Scheme != "https" && (u.Scheme != "http" || !isLocal(u.Hostname())):
-		return "", errors.New("must begin with https: http is only for loopback hosts and host.docker.internal")
-	}
-	return strings.TrimRight(u.String(), "/"), nil
 }
 
 func isLocal(host string) bool {
@@ -100,7 +83,6 @@ func newTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:               http.ProxyFromEnvironment,
 		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
-		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout: 5 * time.Second,
 		MaxIdleConnsPerHost: 32,
 		IdleConnTimeout:     30 * time.Second,
@@ -113,42 +95,40 @@ func newTransport() *http.Transport {
 	}
 }
 
-// escapes are the only two that JSON needs in UTF-8 without control characters. encoding/json also writes \u escapes,
-// which WeChat refuses (47002).
-var escapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
-
 // UnbindUser unbinds uid from its WeChat ID and deletes that WeChat ID's We分析 membership. The membership of an
 // administrator stays; the reply does not tell (WeChat docs, weDataUnbindUser). The token is the merchant's
 // authorizer_access_token. The call may be repeated.
 //
-// Every error is an [*Error]. An empty token, and a uid that is empty, not UTF-8 or has control characters, are
-// refused as [BadInput] without a call. WeChat does not document its reply for a uid that is not bound.
+// An empty token, and a uid that is empty, not UTF-8 or has control characters, are refused as [BadInput] without a
+// call. WeChat does not document its reply for a uid that is not bound.
 func (c *Client) UnbindUser(ctx context.Context, token, uid string) error {
-	op := operation{name: "unbind user", path: unbindPath, token: token, uid: uid, limit: unbindLimit}
+	op := operation{name: "unbind user", path: "/wedata/wedata_unbind_user", token: token, uid: uid, limit: 64 << 10}
+	// encoding/json writes \u escapes, which WeChat refuses (47002). This does so for control characters only.
+	quoted, err := jsontext.AppendQuote(nil, uid)
 	switch {
 	case uid == "":
 		return op.refuse("the uid is empty")
-	case !utf8.ValidString(uid):
+	case err != nil:
 		return op.refuse("the uid is not UTF-8")
 	case strings.ContainsFunc(uid, unicode.IsControl):
 		return op.refuse("the uid has a control character")
 	}
-	op.body = `{"uid":"` + escapes.Replace(uid) + `"}`
-	_, err := c.post(ctx, op)
+	op.body = `{"uid":` + string(quoted) + `}`
+	_, err = c.post(ctx, op)
 	return err
 }
 
 // QueryBindList returns who is or was bound to the merchant's We分析, in WeChat's order (WeChat docs,
 // weDataQueryBindList): the entries for whose uid keep returns true, or all where keep is nil. The list has everyone
-// who was ever bound, and is read as a stream; what is not kept takes no memory.
+// who was ever bound and no pages, and is read as a stream; what is not kept takes no memory.
 //
-// Every error is an [*Error]. An empty token is refused as [BadInput] without a call. A list in which any entry has no
-// uid or no is_bind, or has one of them twice, is [Unclear].
+// An empty token is refused as [BadInput] without a call. A list in which any entry has no uid or no is_bind, or has
+// one of them twice, is [Unclear].
 func (c *Client) QueryBindList(ctx context.Context, token string, keep func(uid string) bool) ([]Binding, error) {
-	if keep == nil {
-		keep = func(string) bool { return true }
-	}
-	return c.post(ctx, operation{name: "query bind list", path: listPath, token: token, limit: listLimit, keep: keep})
+	return c.post(ctx, operation{
+		name: "query bind list", path: "/wedata/wedata_query_bind_list",
+		token: token, limit: 16 << 20, list: true, keep: keep,
+	})
 }
 
 // operation is one request to WeChat. No error may hold its token or uid.
@@ -157,7 +137,8 @@ type operation struct {
 	token, uid string
 	body       string
 	limit      int64                 // of the reply, in bytes
-	keep       func(uid string) bool // which entries of the list; nil where none is asked for
+	list       bool                  // whether the reply must have one
+	keep       func(uid string) bool // which entries of the list, nil for all
 }
 
 func (o operation) refuse(why string) error {
@@ -178,7 +159,7 @@ func (c *Client) post(ctx context.Context, op operation) ([]Binding, error) {
 	target := c.base + op.path + "?access_token=" + url.QueryEscape(op.token)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(op.body))
 	if err != nil {
-		return nil, &Error{Op: op.name, Class: Network, Err: newCause(err, false)}
+		return nil, &Error{Op: op.name, Class: Network, Err: fmt.Errorf("no reply: %w", newCause(err, false))}
 	}
 	if op.body != "" {
 		req.Header.Set("Content-Type", "application/json")
@@ -188,12 +169,8 @@ func (c *Client) post(ctx context.Context, op operation) ([]Binding, error) {
 
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, &Error{Op: op.name, Class: Network, Err: newCause(err, answered.Load())}
+		return nil, &Error{Op: op.name, Class: Network, Err: fmt.Errorf("no reply: %w", newCause(err, answered.Load()))}
 	}
 	defer resp.Body.Close()
-	list, fault := op.readReply(resp)
-	if fault != nil {
-		return nil, fault
-	}
-	return list, nil
+	return op.readReply(resp)
 }

@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"unicode"
 )
 
 const maxMsg = 200 // the longest [Error.Msg], in bytes
@@ -18,6 +17,8 @@ var (
 	suspect  = regexp.MustCompile(`[!-~]{16,}|[%&\\][!-~]{2,}`)
 	harmless = regexp.MustCompile(`^(([a-z]+[-_/])*[a-z]+|(::ffff:)?\d+(\.\d+){3})[.,:;]?$`)
 	notAlnum = regexp.MustCompile(`[^0-9a-z]`)
+	blank    = regexp.MustCompile(`[\s\v\x{85}\p{Z}]`) // line breaks too
+	control  = regexp.MustCompile(`[\p{Cc}\p{Cf}]`)
 )
 
 // redact splits WeChat's errmsg into the request id and the message, one line of at most maxMsg bytes. Either is ""
@@ -40,14 +41,14 @@ func redact(errmsg, token, uid string) (msg, rid string) {
 	return msg, rid
 }
 
-// tells reports whether the text has the uid, the token or 6 characters in a row of the token as it is, reversed, in hex
-// or in base64. It compares without case, then letters and digits alone.
+// tells reports whether the text has the uid, the token or 6 characters in a row of the token as it is, reversed, in
+// hex or in base64. It compares without case, then letters and digits alone.
 func tells(text, token, uid string) bool {
 	reversed := []byte(token)
 	slices.Reverse(reversed)
 	b64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
-	spellings := fmt.Sprintf("%s\n%s\n%x\n", token, reversed, token) +
-		b64(token) + "\n" + b64("\n"+token) + "\n" + b64("\n\n"+token) // it depends on how many bytes stand before
+	spellings := fmt.Sprintf("%s\n%s\n%x\n%s\n%s\n%s", token, reversed, token,
+		b64(token), b64("\n"+token), b64("\n\n"+token)) // base64 depends on how many bytes stand before
 	alnum := func(s string) string { return notAlnum.ReplaceAllString(strings.ToLower(s), "") }
 	for _, form := range []func(string) string{strings.ToLower, alnum} {
 		text, spellings := form(text), form(spellings)
@@ -63,15 +64,7 @@ func tells(text, token, uid string) bool {
 	return false
 }
 
-// clean returns the text as one line of valid UTF-8 without control characters.
+// clean returns the text as one line without control characters.
 func clean(text string) string {
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsSpace(r): // line breaks too
-			return ' '
-		case unicode.In(r, unicode.Cc, unicode.Cf):
-			return -1
-		}
-		return r
-	}, text))
+	return strings.TrimSpace(control.ReplaceAllString(blank.ReplaceAllString(text, " "), ""))
 }

@@ -15,16 +15,12 @@ import (
 
 // Binding is one person of a merchant's bind list.
 type Binding struct {
-	// UID is the person's account in the service provider's system.
-	UID string
-	// Bound tells whether the uid is bound now. Unbound uids stay in the list.
-	Bound bool
-	// Nickname is the one at WeChat, "" for an unbound uid.
-	Nickname string
+	UID      string // the person's account in the service provider's system
+	Bound    bool   // now; unbound uids stay in the list
+	Nickname string // at WeChat, "" for an unbound uid
 	// CreateTime and UpdateTime are in UTC, to the second; zero where WeChat sends none.
 	CreateTime, UpdateTime time.Time
-	// Perm has the names of the person's permissions, such as read-only access; none for an unbound uid.
-	Perm []string
+	Perm                   []string // names of permissions, such as read-only access; none for an unbound uid
 }
 
 // lenient: a broken nickname does not make a reply unreadable. [once] counts the members that may not stand twice.
@@ -36,6 +32,7 @@ type once[T any] struct {
 	times int
 }
 
+// UnmarshalJSONFrom counts and reads the member.
 func (o *once[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	o.times++
 	return json.UnmarshalDecode(dec, &o.value)
@@ -43,26 +40,27 @@ func (o *once[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 
 var mediaTypes = map[string]string{"application/json": "JSON", "text/html": "HTML", "text/plain": "plain text"}
 
-// readReply returns a fault, or the list of a reply with errcode 0. It quotes nothing but errmsg, since the page of a
-// proxy may repeat the URL with the token. It reads the body as a stream: a bind list may have many MB.
-func (o operation) readReply(resp *http.Response) ([]Binding, *Error) {
+// readReply returns an [*Error], or the list of a reply with errcode 0. It quotes nothing but errmsg, since the page
+// of a proxy may repeat the URL with the token.
+func (o operation) readReply(resp *http.Response) ([]Binding, error) {
 	var r struct {
 		Errcode once[jsontext.Value] `json:"errcode"`
 		Errmsg  jsontext.Value       `json:"errmsg"`
 		Info    once[bindList]       `json:"info"`
 	}
-	list := &r.Info.value
-	list.keep = o.keep
+	r.Info.value.keep = o.keep
 	body := &io.LimitedReader{R: resp.Body, N: o.limit + 1}
 	invalid := json.UnmarshalRead(body, &r, lenient)
 	_, err := io.Copy(io.Discard, body) // after an error of JSON the rest is unread
 	size := o.limit + 1 - body.N
-	unclear := func(format string, args ...any) ([]Binding, *Error) {
+	unclear := func(format string, args ...any) ([]Binding, error) {
 		mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 		args = append(args, cmp.Or(mediaTypes[mediaType], "another media type"), size)
 		why := fmt.Errorf(format+" (%s, %d bytes)", args...)
 		return nil, &Error{Op: o.name, HTTPStatus: resp.StatusCode, Class: Unclear, Err: why}
 	}
+	var code *int
+	noCode := json.Unmarshal(r.Errcode.value, &code)
 	switch {
 	case err != nil:
 		return unclear("reply cut off: %w", newCause(err, true))
@@ -72,33 +70,28 @@ func (o operation) readReply(resp *http.Response) ([]Binding, *Error) {
 		return unclear("empty reply")
 	case invalid != nil:
 		return unclear("reply is not a JSON object")
-	}
-	var code *int
-	if r.Errcode.times != 1 || json.Unmarshal(r.Errcode.value, &code) != nil || code == nil {
+	case noCode != nil || code == nil || r.Errcode.times != 1:
 		return unclear("reply has no errcode that is a whole number, or two")
-	}
-	if *code != 0 {
+	case *code != 0:
 		fault := &Error{Op: o.name, HTTPStatus: resp.StatusCode, Code: *code, Class: classOf(*code)}
 		var errmsg string
 		_ = json.Unmarshal(r.Errmsg, &errmsg, lenient) // the errcode alone decides
 		fault.Msg, fault.RID = redact(errmsg, o.token, o.uid)
 		return nil, fault
-	}
-	switch {
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
 		return unclear("errcode 0 with an HTTP status that is no success")
-	case o.keep != nil && r.Info.times != 1:
+	case o.list && r.Info.times != 1:
 		return unclear("reply has no info, or two")
-	case o.keep != nil && list.err != nil:
-		return unclear("%w", list.err)
+	case o.list && r.Info.value.err != nil:
+		return unclear("%w", r.Info.value.err)
 	}
-	return list.kept, nil
+	return r.Info.value.kept, nil
 }
 
 // bindList is the member info. It counts only where the whole reply is read and errcode is 0; errcode may stand behind
 // it. So err is kept, and reading goes on.
 type bindList struct {
-	keep  func(uid string) bool // nil where no list is asked for
+	keep  func(uid string) bool // nil for all
 	kept  []Binding
 	err   error
 	entry struct { // the same memory for each entry
@@ -110,7 +103,7 @@ type bindList struct {
 // UnmarshalJSONFrom reads one entry after the other. It errs only where the JSON is invalid or cannot be read.
 func (l *bindList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	l.kept = []Binding{}
-	if kind := dec.PeekKind(); kind != '[' || l.keep == nil {
+	if kind := dec.PeekKind(); kind != '[' {
 		if kind != 'n' {
 			l.err = errNoList
 		}
@@ -131,7 +124,7 @@ func (l *bindList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 
 var errNoList = errors.New("the reply's info is not a list of bindings")
 
-// add refuses an entry without uid or is_bind, or with two of them: without it somebody who is bound would seem unknown.
+// add refuses an entry without uid or is_bind, or with two of them: else somebody who is bound would seem unknown.
 func (l *bindList) add(i int, entry jsontext.Value) error {
 	b := &l.entry
 	b.UID.times, b.IsBind.times = 0, 0
@@ -140,7 +133,7 @@ func (l *bindList) add(i int, entry jsontext.Value) error {
 		return errNoList
 	case b.UID.times != 1 || b.UID.value == "" || b.IsBind.times != 1 || b.IsBind.value == nil:
 		return fmt.Errorf("entry %d of the reply's info has no uid or no is_bind, or has one of them twice", i)
-	case !l.keep(b.UID.value):
+	case l.keep != nil && !l.keep(b.UID.value):
 		return nil
 	}
 	var more struct {
@@ -154,17 +147,14 @@ func (l *bindList) add(i int, entry jsontext.Value) error {
 	if json.Unmarshal(entry, &more, lenient) != nil {
 		return errNoList
 	}
-	binding := Binding{
-		UID:        b.UID.value,
-		Bound:      *b.IsBind.value != 0,
-		Nickname:   more.Nickname,
-		CreateTime: unix(more.CreateTime),
-		UpdateTime: unix(more.UpdateTime),
-	}
+	var perm []string
 	for _, p := range more.Perm {
-		binding.Perm = append(binding.Perm, p.Name)
+		perm = append(perm, p.Name)
 	}
-	l.kept = append(l.kept, binding)
+	l.kept = append(l.kept, Binding{
+		UID: b.UID.value, Bound: *b.IsBind.value != 0, Nickname: more.Nickname, Perm: perm,
+		CreateTime: unix(more.CreateTime), UpdateTime: unix(more.UpdateTime),
+	})
 	return nil
 }
 

@@ -3,6 +3,7 @@ package wedata
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -32,18 +33,22 @@ func FuzzReply(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		op := operation{name: "unbind user", token: token, uid: uid, limit: 1 << 20}
-		_, fault := op.readReply(&http.Response{StatusCode: status, Body: io.NopCloser(bytes.NewReader(body))})
-		op.keep = func(string) bool { return true }
-		list, listFault := op.readReply(&http.Response{StatusCode: status, Body: io.NopCloser(bytes.NewReader(body))})
-		if (listFault == nil) == (list == nil) || fault != nil && listFault == nil {
-			t.Fatalf("list %v with fault %v, and without a list %v", list, listFault, fault)
+		_, err := op.readReply(&http.Response{StatusCode: status, Body: io.NopCloser(bytes.NewReader(body))})
+		op.list = true
+		list, listErr := op.readReply(&http.Response{StatusCode: status, Body: io.NopCloser(bytes.NewReader(body))})
+		if (listErr == nil) == (list == nil) || err != nil && listErr == nil {
+			t.Fatalf("list %v with error %v, and without a list %v", list, listErr, err)
 		}
-		if fault == nil {
+		if err == nil {
 			var reply struct{ Errcode int }
 			if json.Unmarshal(body, &reply) != nil || status < 200 || status > 299 || reply.Errcode != 0 {
 				t.Fatalf("HTTP %d %q is a success", status, body)
 			}
 			return
+		}
+		fault, ok := errors.AsType[*Error](err)
+		if !ok {
+			t.Fatalf("%v is not an *Error", err)
 		}
 		text := fault.Error()
 		if strings.Contains(text, token) || strings.Contains(text, uid) || strings.ContainsAny(text, "\r\n") || !utf8.ValidString(text) {
