@@ -25,7 +25,8 @@ import (
 	"wedata-unbind/internal/wedata"
 )
 
-// build puts the function together. It calls no service: one that cannot be reached must not keep the function from starting.
+// build puts the function together. It calls no service: one that cannot be reached must not keep the function from
+// starting.
 func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, error) {
 	sdk, err := loadAWS(ctx, newAWSTransport())
 	if err != nil {
@@ -59,8 +60,8 @@ const (
 	// attemptTime bounds one attempt of a call of AWS, from dialling to the reply's last byte. The SDK has no limit. A
 	// reply takes milliseconds. If none has come by then, a second attempt is better than to wait.
 	attemptTime = 3 * time.Second
-	// maxBackoff is the longest pause between two attempts. The SDK's 20 s are longer than a call may take: 4.5 s for the
-	// queues, 5 s for a secret.
+	// maxBackoff is the longest pause between two attempts. The SDK's 20 s are longer than a call may take: 4.5 s for
+	// the queues, 5 s for a secret.
 	maxBackoff = 300 * time.Millisecond
 	// idleTime is how long an unused connection is kept. Lambda freezes the process between invocations, and
 	// connections die meanwhile. net/http takes the age from the wall clock, which goes on while frozen.

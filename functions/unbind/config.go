@@ -23,7 +23,8 @@ type config struct {
 	zone               *time.Location
 }
 
-// readConfig reads the environment. An empty variable counts as not set. One error names all faults, and shows no value.
+// readConfig reads the environment. An empty variable counts as not set. One error names all faults, and shows no
+// value.
 func readConfig(getenv func(string) string) (config, error) {
 	cfg := config{
 		secretID:           getenv("WEDATA_SECRET_ID"),
@@ -57,7 +58,8 @@ func readConfig(getenv func(string) string) (config, error) {
 			fault(name, "not a URL that starts with https:// or http://")
 		}
 	}
-	// net/http uses no proxy where it cannot read the address. It takes a bare host:port too. The value may hold a password.
+	// net/http uses no proxy where it cannot read the address. It takes a bare host:port too. The value may hold a
+	// password.
 	proxy := getenv("HTTPS_PROXY")
 	_, err := url.Parse(proxy)
 	if _, bareErr := url.Parse("http://" + proxy); err != nil && bareErr != nil {

@@ -20,13 +20,13 @@ type Decoder struct {
 	Zone *time.Location
 }
 
-// Decode reads one payload: the canonical event where it has the members type and data, else the bare form, which is the
-// data alone. The envelope is what the transport knows of the payload: id, source, time and, of a bare one, the type. What
-// the payload says of these counts before the envelope.
+// Decode reads one payload: the canonical event where it has the members type and data, else the bare form, which is
+// the data alone. The envelope is what the transport knows of the payload: id, source, time and, of a bare one, the
+// type. What the payload says of these counts before the envelope.
 //
-// It returns the event of the people who can be carried out, and a Failed event for each uid that cannot. A payload that
-// cannot be read is one Failed event; its Detail names the member and what is wrong with it, and never quotes a value. An
-// event of another type is one Ignored event.
+// It returns the event of the people who can be carried out, and a Failed event for each uid that cannot. A payload
+// that cannot be read is one Failed event; its Detail names the member and what is wrong with it, and never quotes a
+// value. An event of another type is one Ignored event.
 func (d Decoder) Decode(payload []byte, envelope Meta) []Event {
 	members, err := strictjson.ParseObject(payload)
 	if err != nil {
@@ -75,8 +75,8 @@ func (d Decoder) canonical(members strictjson.Object, envelope Meta) []Event {
 	return d.events(data, meta, false)
 }
 
-// events reads the data. In the bare form (strict) an unknown member is an error: an event of another kind that happens to
-// have a uid must not unbind anybody.
+// events reads the data. In the bare form (strict) an unknown member is an error: an event of another kind that
+// happens to have a uid must not unbind anybody.
 func (d Decoder) events(data strictjson.Object, meta Meta, strict bool) []Event {
 	err := misplaced(data, "data: ", "uid", "merchant", "effective_at")
 	if strict {
@@ -100,8 +100,8 @@ func (d Decoder) events(data strictjson.Object, meta Meta, strict bool) []Event 
 	return event.of(data["uid"])
 }
 
-// misplaced returns an error for a member that looks as if it limited the departure, but stands in the wrong place or is
-// spelled wrong: ignored, it would unbind somebody too early or at too many merchants.
+// misplaced returns an error for a member that looks as if it limited the departure, but stands in the wrong place or
+// is spelled wrong: ignored, it would unbind somebody too early or at too many merchants.
 func misplaced(object strictjson.Object, where string, allowed ...string) error {
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		plain := strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name))
@@ -117,7 +117,8 @@ func misplaced(object strictjson.Object, where string, allowed ...string) error 
 
 func (m Meta) ignored() bool { return m.Type != TypeLeft && m.Type != TypeCancelled }
 
-// ignored returns the event of another type. The type is shown where it looks like a word of a protocol and names nobody.
+// ignored returns the event of another type. The type is shown where it looks like a word of a protocol and names
+// nobody.
 func ignored(meta Meta, people []string) Event {
 	reason := fmt.Sprintf("type %q is not %s", meta.Type, TypeLeft)
 	if !IsWord(meta.Type) || slices.ContainsFunc(people, func(uid string) bool { return maskIn(meta.Type, uid) != meta.Type }) {
@@ -140,8 +141,8 @@ func people(data strictjson.Object) (uids []string) {
 	return uids
 }
 
-// readMeta reads the members of a CloudEvents event around its data. Standard Webhooks calls the time timestamp. Beside an
-// error it returns what it read before: the type comes first and is "" where it cannot be read.
+// readMeta reads the members of a CloudEvents event around its data. Standard Webhooks calls the time timestamp.
+// Beside an error it returns what it read before: the type comes first and is "" where it cannot be read.
 func readMeta(members strictjson.Object, envelope Meta) (Meta, error) {
 	meta := envelope
 	meta.Type = ""
@@ -210,8 +211,8 @@ func ParseOffset(s string) (*time.Location, error) {
 	return time.FixedZone("UTC"+s, seconds), nil
 }
 
-// ParseEffective reads the moment of a departure: an RFC 3339 time, or a date. A date is the last day: the departure is due
-// when that day ends in the Decoder's zone.
+// ParseEffective reads the moment of a departure: an RFC 3339 time, or a date. A date is the last day: the departure
+// is due when that day ends in the Decoder's zone.
 func (d Decoder) ParseEffective(s string) (time.Time, error) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t, nil

@@ -1,5 +1,5 @@
-// Package departure is what this service is asked for and what it answers: people leave merchants, and each such departure
-// has an outcome. It reads and writes both as JSON.
+// Package departure is what this service is asked for and what it answers: people leave merchants, and each such
+// departure has an outcome. It reads and writes both as JSON.
 //
 // It knows neither where an event comes from nor how a departure is carried out.
 package departure
@@ -66,8 +66,8 @@ const (
 	ClassUnmapped = "unmapped"
 )
 
-// Refuse returns the event of a payload that cannot be read, for the reason that err gives. The event is Failed, or Retry
-// where the error may pass.
+// Refuse returns the event of a payload that cannot be read, for the reason that err gives. The event is Failed, or
+// Retry where the error may pass.
 func Refuse(meta Meta, err error) Event {
 	event := Event{Meta: meta, Status: Failed, Class: ClassBadEvent, Detail: err.Error()}
 	if IsTemporary(err) {
@@ -80,15 +80,15 @@ func Refuse(meta Meta, err error) Event {
 	return event
 }
 
-// IsTemporary reports whether the same call may succeed later although nobody changes anything. Errors say so by a method
-// Temporary() bool.
+// IsTemporary reports whether the same call may succeed later although nobody changes anything. Errors say so by a
+// method Temporary() bool.
 func IsTemporary(err error) bool {
 	var passing interface{ Temporary() bool }
 	return errors.As(err, &passing) && passing.Temporary()
 }
 
-// merge returns the events with all refused ones as one, where one of them names nobody. They come from one payload, which
-// is then kept once, with all of them in it, and needs one line in the log.
+// merge returns the events with all refused ones as one, where one of them names nobody. They come from one payload,
+// which is then kept once, with all of them in it, and needs one line in the log.
 func merge(events []Event) []Event {
 	const shown = 5
 	if !slices.ContainsFunc(events, func(e Event) bool { return e.Status == Failed && len(e.UIDs) == 0 }) {
@@ -118,8 +118,8 @@ func merge(events []Event) []Event {
 	return append(merged, one)
 }
 
-// Bounded returns the events, with all refused ones as one where one of them names nobody; or one refused event where they
-// stand for more than MaxPairs. All is how many merchants there are.
+// Bounded returns the events, with all refused ones as one where one of them names nobody; or one refused event where
+// they stand for more than MaxPairs. All is how many merchants there are.
 func Bounded(events []Event, all int) []Event {
 	pairs := Pairs(events, all)
 	if pairs <= MaxPairs {
@@ -153,8 +153,8 @@ func Ignore(meta Meta, reason string) Event {
 	return Event{Meta: meta, Status: Ignored, Detail: reason}
 }
 
-// Outcome returns the one outcome of an event that has a status. An id or a source that contains a uid has it masked, as
-// Checked does.
+// Outcome returns the one outcome of an event that has a status. An id or a source that contains a uid has it masked,
+// as Checked does.
 func (e Event) Outcome() Outcome {
 	e.Meta = e.hide(e.UIDs).hide(e.About)
 	o := Outcome{Departure: Departure{Meta: e.Meta}, Status: e.Status, Class: e.Class, Detail: e.Detail}
@@ -173,9 +173,9 @@ type Departure struct {
 	EffectiveAt time.Time
 }
 
-// Checked returns the event with those of its uids that can be carried out, and a Failed event for each that cannot: one
-// wrong uid does not hold up the others. An event with nobody, or with a merchant that is no appid, fails whole. Where an id
-// or a source contains a uid, it is masked there, since both are logged.
+// Checked returns the event with those of its uids that can be carried out, and a Failed event for each that cannot:
+// one wrong uid does not hold up the others. An event with nobody, or with a merchant that is no appid, fails whole.
+// Where an id or a source contains a uid, it is masked there, since both are logged.
 func (e Event) Checked() []Event {
 	if e.Status != "" {
 		return []Event{e}
@@ -243,8 +243,8 @@ func (e Event) of(uid strictjson.Value) []Event {
 	return append(e.Checked(), failed...)
 }
 
-// Pairs returns how many pairs of uid and merchant the events stand for. All is how many merchants there are. A person who
-// cannot be carried out counts once.
+// Pairs returns how many pairs of uid and merchant the events stand for. All is how many merchants there are. A person
+// who cannot be carried out counts once.
 func Pairs(events []Event, all int) int {
 	pairs := 0
 	for _, e := range events {
@@ -258,8 +258,8 @@ func Pairs(events []Event, all int) int {
 	return pairs
 }
 
-// Departures returns the pairs of the event, in the order of its people and, for each of them, of the merchants. An event
-// that names no merchant is for all.
+// Departures returns the pairs of the event, in the order of its people and, for each of them, of the merchants. An
+// event that names no merchant is for all.
 func (e Event) Departures(all []string) []Departure {
 	merchants := e.Merchants
 	if len(merchants) == 0 {

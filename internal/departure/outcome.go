@@ -91,8 +91,8 @@ func (o Outcome) Level() slog.Level {
 	return o.Status.row().Level
 }
 
-// Since is the moment from which the outcome can be late: when the departure was due, else the time of its event. It is
-// zero where neither is known.
+// Since is the moment from which the outcome can be late: when the departure was due, else the time of its event. It
+// is zero where neither is known.
 func (o Outcome) Since() time.Time {
 	if !o.EffectiveAt.IsZero() {
 		return o.EffectiveAt

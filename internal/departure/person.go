@@ -12,8 +12,8 @@ import (
 
 const maxUIDBytes = 256
 
-// checkUID refuses what cannot be a uid. U+FFFD is what a decoder writes in the place of broken text: the identifier that
-// was meant is lost, and a similar one could be somebody else's.
+// checkUID refuses what cannot be a uid. U+FFFD is what a decoder writes in the place of broken text: the identifier
+// that was meant is lost, and a similar one could be somebody else's.
 func checkUID(uid string) error {
 	switch {
 	case strings.TrimSpace(uid) == "":
@@ -28,8 +28,8 @@ func checkUID(uid string) error {
 	return nil
 }
 
-// maskIn masks a uid inside a text that is logged. A uid of 3 bytes or less is masked only where it is the whole text: it
-// would be found by chance in many ids.
+// maskIn masks a uid inside a text that is logged. A uid of 3 bytes or less is masked only where it is the whole text:
+// it would be found by chance in many ids.
 func maskIn(text, uid string) string {
 	if len(uid) > 3 || text == uid {
 		return strings.ReplaceAll(text, uid, Mask(uid))
@@ -78,8 +78,8 @@ func Hash(uid string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// IsAppID reports whether the text can be an authorizer appid: wx and letters or digits, 64 bytes at most. All known ones are
-// wx and 16 hex digits; WeChat promises no length.
+// IsAppID reports whether the text can be an authorizer appid: wx and letters or digits, 64 bytes at most. All known
+// ones are wx and 16 hex digits; WeChat promises no length.
 func IsAppID(s string) bool {
 	const longest = 64
 	digits, ok := strings.CutPrefix(s, "wx")

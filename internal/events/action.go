@@ -10,7 +10,8 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// actions is the table of actions: what a person may ask for by {"action":"NAME"}, with an optional merchant or a list.
+// actions is the table of actions: what a person may ask for by {"action":"NAME"}, with an optional merchant or a
+// list.
 func actions() map[string]func(*Handler, context.Context, []string) (any, error) {
 	return map[string]func(*Handler, context.Context, []string) (any, error){
 		"list": (*Handler).list,

@@ -9,8 +9,8 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// isDestination reports a Lambda destination record: what Lambda sends to the queue when an asynchronous invocation has
-// failed for good (Lambda Developer Guide, "Capturing records of asynchronous invocations").
+// isDestination reports a Lambda destination record: what Lambda sends to the queue when an asynchronous invocation
+// has failed for good (Lambda Developer Guide, "Capturing records of asynchronous invocations").
 func isDestination(e event) bool { return e.context.Has("condition") && e.Has("requestPayload") }
 
 // readDestination reads the event inside a destination record. Only a direct invocation may be an action or a dry run:

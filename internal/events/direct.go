@@ -20,8 +20,8 @@ func (h *Handler) readPayload(_ context.Context, e event, meta departure.Meta) [
 	return h.cfg.Decoder.DecodeObject(e.Object, meta)
 }
 
-// direct is an invocation by a person or a service that waits for the reply. What may work later is queued; a departure for
-// which somebody must act ends in an error. Only here an action or a dry run can be asked for.
+// direct is an invocation by a person or a service that waits for the reply. What may work later is queued; a
+// departure for which somebody must act ends in an error. Only here an action or a dry run can be asked for.
 //
 // Who may invoke the function may also have just mended the secret: it is read past the limit.
 func (h *Handler) direct(ctx context.Context, e event) ([]byte, error) {

@@ -7,8 +7,8 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// UnbindError is an invocation that ends with departures that are neither done nor kept in a queue. Lambda logs its text,
-// and sends it to the caller or to the failure destination, so it holds no whole uid.
+// UnbindError is an invocation that ends with departures that are neither done nor kept in a queue. Lambda logs its
+// text, and sends it to the caller or to the failure destination, so it holds no whole uid.
 type UnbindError struct {
 	// NotDone are the outcomes of the departures not done, of Total altogether.
 	NotDone []*departure.Outcome
@@ -17,12 +17,12 @@ type UnbindError struct {
 	Cause error
 }
 
-// maxShown is how many outcomes an error shows. The failure destination keeps the error beside the event, and a record that
-// is too long would be lost. The log has all.
+// maxShown is how many outcomes an error shows. The failure destination keeps the error beside the event, and a record
+// that is too long would be lost. The log has all.
 const maxShown = 100
 
-// Error returns "N of M departures not done: " and those outcomes as JSON, the first hundred of them. For an event that
-// cannot be read it returns "nothing unbound: " and what is wrong.
+// Error returns "N of M departures not done: " and those outcomes as JSON, the first hundred of them. For an event
+// that cannot be read it returns "nothing unbound: " and what is wrong.
 func (e *UnbindError) Error() string {
 	if e.Cause != nil {
 		return e.Cause.Error()

@@ -33,8 +33,8 @@ func (h *Handler) readEventBridge(ctx context.Context, e event, meta departure.M
 	return h.read(ctx, "eventbridge detail", e.Object["detail"], envelope)
 }
 
-// typeOf returns the type that a detail-type in words stands for. Only the exact words do: Cancelled Employee Left is another
-// type, and so is none.
+// typeOf returns the type that a detail-type in words stands for. Only the exact words do: Cancelled Employee Left is
+// another type, and so is none.
 func typeOf(detailType string) string {
 	switch {
 	case strings.EqualFold(detailType, "Employee Left"):

@@ -1,5 +1,5 @@
-// Package events is the Lambda side: it reads the event of every trigger, and replies as the trigger wants. The table of
-// triggers is in trigger.go; each trigger has a file of its own.
+// Package events is the Lambda side: it reads the event of every trigger, and replies as the trigger wants. The table
+// of triggers is in trigger.go; each trigger has a file of its own.
 package events
 
 import (

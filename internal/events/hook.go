@@ -14,7 +14,8 @@ import (
 )
 
 const (
-	// answerWithin is the shortest deadline among the vendors, one second (Feishu, WeCom), less a tenth for the network.
+	// answerWithin is the shortest deadline among the vendors, one second (Feishu, WeCom), less a tenth for the
+	// network.
 	answerWithin = 900 * time.Millisecond
 	// unbindWithin is how long a caller of POST /unbind waits at most: less than the 30 s of an HTTP API.
 	unbindWithin = 20 * time.Second
@@ -23,8 +24,8 @@ const (
 	sourceOfUnbind = "unbind"
 )
 
-// hook accepts a webhook: verify, map, queue, answer. WeChat is called later, when the queue delivers: vendors do not wait
-// that long.
+// hook accepts a webhook: verify, map, queue, answer. WeChat is called later, when the queue delivers: vendors do not
+// wait that long.
 func (h *Handler) hook(w http.ResponseWriter, r *http.Request, name string, body []byte) {
 	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
 	defer cancel()
@@ -46,8 +47,8 @@ func (h *Handler) hook(w http.ResponseWriter, r *http.Request, name string, body
 	answer(w, delivery, len(outcomes)-ignored, ignored)
 }
 
-// unbind carries out what it can while the caller waits. The rest is kept. A payload of which nothing can be carried out is
-// answered 400: the caller reads why, and nothing was done yet.
+// unbind carries out what it can while the caller waits. The rest is kept. A payload of which nothing can be carried
+// out is answered 400: the caller reads why, and nothing was done yet.
 func (h *Handler) unbind(w http.ResponseWriter, r *http.Request, body []byte) {
 	ctx, cancel := context.WithTimeout(r.Context(), unbindWithin)
 	defer cancel()
@@ -88,8 +89,8 @@ func (h *Handler) receive(ctx context.Context, name string, r *http.Request, bod
 	return delivery, err
 }
 
-// accept sends the departures in the events to the queue, one message for each person, and what failed to the dead-letter
-// queue.
+// accept sends the departures in the events to the queue, one message for each person, and what failed to the
+// dead-letter queue.
 func (h *Handler) accept(ctx context.Context, delivered []departure.Event) (outcomes []*departure.Outcome) {
 	events := departure.Bounded(delivered, 1)
 	var people []*departure.Outcome
@@ -127,8 +128,8 @@ func (h *Handler) lost(ctx context.Context, w http.ResponseWriter, name string, 
 	return i >= 0
 }
 
-// recordOf returns the body of the dead letter for what could not be read in a request. The request is not kept, since it may
-// hold a key. Without a uid in data it cannot be carried out when it is redriven.
+// recordOf returns the body of the dead letter for what could not be read in a request. The request is not kept, since
+// it may hold a key. Without a uid in data it cannot be carried out when it is redriven.
 func recordOf(events []departure.Event) []byte {
 	i := slices.IndexFunc(events, func(e departure.Event) bool { return e.Status == departure.Failed && len(e.UIDs) == 0 })
 	if i < 0 {

@@ -48,7 +48,8 @@ func (h *Handler) route(w http.ResponseWriter, r *http.Request, body []byte) {
 	}
 }
 
-// readRequest reads the request out of the event of either payload format. The body is what the sender sent, byte by byte.
+// readRequest reads the request out of the event of either payload format. The body is what the sender sent, byte by
+// byte.
 func readRequest(ctx context.Context, e event) (*http.Request, []byte, error) {
 	var (
 		method, path, query, text string
@@ -164,8 +165,8 @@ func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, name string
 	h.problem(ctx, w, name, statusOf(err), err, detail)
 }
 
-// problem refuses a request (RFC 9457). The reply has the status and the request id, by which the source and the reason are
-// found in the log. The detail is for a caller who is verified: any other learns nothing.
+// problem refuses a request (RFC 9457). The reply has the status and the request id, by which the source and the
+// reason are found in the log. The detail is for a caller who is verified: any other learns nothing.
 func (h *Handler) problem(ctx context.Context, w http.ResponseWriter, name string, status int, reason error, detail string) {
 	level, message := slog.LevelWarn, "request refused"
 	switch status {

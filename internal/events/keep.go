@@ -13,16 +13,16 @@ import (
 // classAWS is the class of a departure that a queue did not take.
 const classAWS = "aws"
 
-// keep keeps what is not done: what may work later in the queue, what somebody must act on in the dead-letter queue. What the
-// dead-letter queue does not take goes to the queue too, and from there to the dead-letter queue later. Original is what could
-// not be read.
+// keep keeps what is not done: what may work later in the queue, what somebody must act on in the dead-letter queue.
+// What the dead-letter queue does not take goes to the queue too, and from there to the dead-letter queue later.
+// Original is what could not be read.
 func (h *Handler) keep(ctx context.Context, trigger string, outcomes []*departure.Outcome, original []byte) {
 	h.sendToDeadLetterQueue(ctx, trigger, outcomes, original)
 	h.enqueue(ctx, outcomes, (*departure.Outcome).Lost)
 }
 
-// sendToDeadLetterQueue sends the departures that failed to the dead-letter queue, and the original of what could not be
-// read.
+// sendToDeadLetterQueue sends the departures that failed to the dead-letter queue, and the original of what could not
+// be read.
 func (h *Handler) sendToDeadLetterQueue(ctx context.Context, trigger string, outcomes []*departure.Outcome, original []byte) {
 	var failed []*departure.Outcome
 	var messages []queue.Message
@@ -37,8 +37,8 @@ func (h *Handler) sendToDeadLetterQueue(ctx context.Context, trigger string, out
 	})
 }
 
-// enqueue sends the departures that which picks to the queue, each as an event of its own, and makes them Queued. What the
-// queue does not take is Retry unless it failed before; its detail then tells both reasons.
+// enqueue sends the departures that which picks to the queue, each as an event of its own, and makes them Queued. What
+// the queue does not take is Retry unless it failed before; its detail then tells both reasons.
 func (h *Handler) enqueue(ctx context.Context, outcomes []*departure.Outcome, which func(*departure.Outcome) bool) {
 	var picked []*departure.Outcome
 	var messages []queue.Message
@@ -72,8 +72,9 @@ func taken(outcomes []*departure.Outcome, errs []error, yes func(*departure.Outc
 	}
 }
 
-// deadLetter returns the message for the dead-letter queue: the departure as an event of its own, which can be redriven once
-// the fault is mended, or else the original that could not be read. The reason stands in its attributes. SQS allows ten.
+// deadLetter returns the message for the dead-letter queue: the departure as an event of its own, which can be
+// redriven once the fault is mended, or else the original that could not be read. The reason stands in its attributes.
+// SQS allows ten.
 func deadLetter(ctx context.Context, trigger string, o *departure.Outcome, original []byte) queue.Message {
 	body := original
 	if o.UID != "" {

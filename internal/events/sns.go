@@ -13,7 +13,8 @@ const triggerSNS = "sns"
 
 func isSNS(e event) bool { return e.hasRecordsOf("aws:sns") }
 
-// sns is a delivery from an SNS topic. SNS does not wait for a reply, and an error makes Lambda invoke the function again.
+// sns is a delivery from an SNS topic. SNS does not wait for a reply, and an error makes Lambda invoke the function
+// again.
 func (h *Handler) sns(ctx context.Context, e event) ([]byte, error) {
 	return h.carryOut(ctx, triggerSNS, e, h.readSNS(ctx, e, departure.Meta{}))
 }

@@ -26,8 +26,8 @@ type message struct {
 }
 
 // sqs is a batch from the queue. What may work later stays in the queue, hidden as long as its fault asks for. What
-// somebody must act on moves to the dead-letter queue at once, with the reason. The reply names the messages that stay:
-// Lambda deletes all others.
+// somebody must act on moves to the dead-letter queue at once, with the reason. The reply names the messages that
+// stay: Lambda deletes all others.
 func (h *Handler) sqs(ctx context.Context, e event) ([]byte, error) {
 	// All messages are one batch, so that a merchant's bind list is read once.
 	var events []departure.Event
@@ -67,7 +67,8 @@ func (h *Handler) sqs(ctx context.Context, e event) ([]byte, error) {
 	return strictjson.Marshal(reply)
 }
 
-// endTries makes the last try a failure. SQS would move the message to the dead-letter queue too, but without the reason.
+// endTries makes the last try a failure. SQS would move the message to the dead-letter queue too, but without the
+// reason.
 func (m message) endTries() {
 	if len(m.outcomes) != 1 || m.outcomes[0].Status != departure.Retry || m.received() < queue.MaxReceives {
 		return
@@ -82,8 +83,8 @@ func (m message) received() int {
 	return n
 }
 
-// settle sends what failed to the dead-letter queue and keeps what may work later. It returns whether the message can be
-// deleted.
+// settle sends what failed to the dead-letter queue and keeps what may work later. It returns whether the message can
+// be deleted.
 func (h *Handler) settle(ctx context.Context, m message) bool {
 	h.sendToDeadLetterQueue(ctx, triggerSQS, m.outcomes, []byte(m.Body))
 	i := slices.IndexFunc(m.outcomes, func(o *departure.Outcome) bool { return o.Status == departure.Failed && o.Lost() })
@@ -97,7 +98,8 @@ func (h *Handler) settle(ctx context.Context, m message) bool {
 	if i < 0 {
 		return true
 	}
-	// It is hidden as long as the outcome asks for. If hiding fails, it comes back when its present visibility timeout ends.
+	// It is hidden as long as the outcome asks for. If hiding fails, it comes back when its present visibility timeout
+	// ends.
 	wait := queue.Wait(m.outcomes[i].Class, m.received(), h.cfg.Now())
 	if err := h.cfg.Queue.Hide(ctx, m.ReceiptHandle, wait); err != nil {
 		h.cfg.Log.WarnContext(ctx, "message stays in the queue", "messageId", m.MessageId, "reason", err.Error())

@@ -20,7 +20,8 @@ type trigger struct {
 	is func(event) bool
 	// read reads the departures of an event that may lie in the queue. It is nil for an event that may not.
 	read func(*Handler, context.Context, event, departure.Meta) []departure.Event
-	// reply carries out an event of Lambda's and returns the reply. It is nil for an event that cannot invoke the function.
+	// reply carries out an event of Lambda's and returns the reply. It is nil for an event that cannot invoke the
+	// function.
 	reply func(*Handler, context.Context, event) ([]byte, error)
 }
 
@@ -51,8 +52,8 @@ func Triggers() []string {
 // triggerUnknown is the name for an event of no trigger.
 const triggerUnknown = "unknown"
 
-// Trigger returns the name of the trigger by which Lambda got the event: "sns", "sqs", "http", "eventbridge" or "direct". It
-// errs where the event is no JSON object or cannot invoke the function, and says what the event is.
+// Trigger returns the name of the trigger by which Lambda got the event: "sns", "sqs", "http", "eventbridge" or
+// "direct". It errs where the event is no JSON object or cannot invoke the function, and says what the event is.
 func Trigger(payload []byte) (string, error) {
 	_, t, err := invoked(payload)
 	return t.name, err
@@ -122,8 +123,8 @@ func (e event) hasRecordsOf(service string) bool {
 
 func (r record) service() string { return r.SNSSource + r.EventSource }
 
-// describe says what an event of no trigger is. It quotes only what can be no value of a payload: the name of a service, and
-// names of members that are letters.
+// describe says what an event of no trigger is. It quotes only what can be no value of a payload: the name of a
+// service, and names of members that are letters.
 func (e event) describe() string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	switch {

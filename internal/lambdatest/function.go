@@ -21,13 +21,13 @@ const accountID = "123456789012"
 type Config struct {
 	// Path is the built binary, which Lambda calls bootstrap.
 	Path string
-	// Env is the function's environment. The process gets it and what Lambda itself sets, and nothing of this process's
-	// environment: no credentials or settings of a developer.
+	// Env is the function's environment. The process gets it and what Lambda itself sets, and nothing of this
+	// process's environment: no credentials or settings of a developer.
 	Env map[string]string
 }
 
-// Function is a built function in a process of its own. As on Lambda, it gets one event at a time. When the process has
-// ended, by a panic or a timeout, the next event starts a new one.
+// Function is a built function in a process of its own. As on Lambda, it gets one event at a time. When the process
+// has ended, by a panic or a timeout, the next event starts a new one.
 type Function struct {
 	config  Config
 	timeout time.Duration // of an invocation

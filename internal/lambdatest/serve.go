@@ -1,8 +1,8 @@
 // Package lambdatest stands in for the parts of AWS that a Lambda function needs: the Lambda Runtime API that drives
 // its built binary, Secrets Manager, and SQS, which passes to the function what it has queued.
 //
-// Tests, benchmarks and `make run` use it; it needs no account and no network. Every stand-in is an [http.Handler] that
-// speaks the service's own protocol, so the function uses its real SDK clients.
+// Tests, benchmarks and `make run` use it; it needs no account and no network. Every stand-in is an [http.Handler]
+// that speaks the service's own protocol, so the function uses its real SDK clients.
 package lambdatest
 
 import (

@@ -75,8 +75,8 @@ func (m *merchant) unbind(whole context.Context, outcomes []*departure.Outcome) 
 	}
 }
 
-// verify reads the bind list, which decides. Where it cannot be read for a reason that may pass, an unbinding is Retry;
-// for a lasting reason, such as a missing permission, it is Unbound with the class unverified.
+// verify reads the bind list, which decides. Where it cannot be read for a reason that may pass, an unbinding is
+// Retry; for a lasting reason, such as a missing permission, it is Unbound with the class unverified.
 func (m *merchant) verify(ctx context.Context, outcomes []*departure.Outcome) {
 	bound, err := m.bound(ctx, outcomes)
 	for _, o := range outcomes {
@@ -115,8 +115,8 @@ func (m *merchant) dryRun(ctx context.Context, outcomes []*departure.Outcome) {
 	}
 }
 
-// bound looks the uids of the outcomes up in the bind list: each that is in it, and whether it is bound. A uid may stand
-// there twice: it is bound if any row says so.
+// bound looks the uids of the outcomes up in the bind list: each that is in it, and whether it is bound. A uid may
+// stand there twice: it is bound if any row says so.
 func (m *merchant) bound(ctx context.Context, outcomes []*departure.Outcome) (map[string]bool, error) {
 	wanted := make(map[string]bool, len(outcomes))
 	for _, o := range outcomes {
@@ -195,8 +195,8 @@ func (m *merchant) current(ctx context.Context, refused *refusedError) (*Token, 
 	return m.token, m.halted
 }
 
-// pause waits before the next attempt: exponential backoff with full jitter. It returns false at once where the context
-// would end before the wait does.
+// pause waits before the next attempt: exponential backoff with full jitter. It returns false at once where the
+// context would end before the wait does.
 func (m *merchant) pause(ctx context.Context, attempts int) bool {
 	wait := rand.N(m.cfg.Backoff<<(attempts-1)) + 1
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {

@@ -1,5 +1,5 @@
-// Package queue keeps departures that cannot be done now: in the queue, whose messages come back to the function, and in
-// its dead-letter queue, which raises an alarm.
+// Package queue keeps departures that cannot be done now: in the queue, whose messages come back to the function, and
+// in its dead-letter queue, which raises an alarm.
 package queue
 
 import (
@@ -35,8 +35,8 @@ type Message struct {
 	Attributes map[string]string
 }
 
-// The limits of SendMessageBatch (Amazon SQS API Reference): entries of a call, and bytes of all its messages together.
-// Amazon raised the bytes from 256 KiB to 1 MiB; the smaller limit holds in every region.
+// The limits of SendMessageBatch (Amazon SQS API Reference): entries of a call, and bytes of all its messages
+// together. Amazon raised the bytes from 256 KiB to 1 MiB; the smaller limit holds in every region.
 const (
 	maxEntries = 10
 	maxBytes   = 256 << 10
@@ -45,8 +45,8 @@ const (
 	// maxAtOnce is how many calls run at once.
 	maxAtOnce = 16
 
-	// callTime bounds one call with all attempts of the SDK. An invocation keeps 5 s free for the queues. A call without
-	// a reply must end before that.
+	// callTime bounds one call with all attempts of the SDK. An invocation keeps 5 s free for the queues. A call
+	// without a reply must end before that.
 	callTime = 4500 * time.Millisecond
 )
 
@@ -92,8 +92,8 @@ func (q *Queue) Hide(ctx context.Context, receiptHandle string, wait time.Durati
 // destination is one of the two queues.
 type destination struct{ name, variable, url string }
 
-// send sends messages in batches, some at once. After a batch of which the queue took nothing, the rest is not tried: the
-// invocation's time is limited.
+// send sends messages in batches, some at once. After a batch of which the queue took nothing, the rest is not tried:
+// the invocation's time is limited.
 func (q *Queue) send(ctx context.Context, to destination, messages []Message) []error {
 	errs := make([]error, len(messages))
 	if to.url == "" {
@@ -192,8 +192,8 @@ func (m Message) entry(id string) types.SendMessageBatchRequestEntry {
 	return entry
 }
 
-// clean removes the characters that SQS refuses (Amazon SQS API Reference, SendMessage): the id of a sender must not keep a
-// message from being sent.
+// clean removes the characters that SQS refuses (Amazon SQS API Reference, SendMessage): the id of a sender must not
+// keep a message from being sent.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == utf8.RuneError || r == '\ufffe' || r == '\uffff' {

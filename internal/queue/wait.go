@@ -11,12 +11,13 @@ import (
 // timeout), less ten minutes for the time that has passed since.
 const maxWait = 11*time.Hour + 50*time.Minute
 
-// MaxReceives is how often a message is received before it goes to the dead-letter queue: maxReceiveCount in the template.
+// MaxReceives is how often a message is received before it goes to the dead-letter queue: maxReceiveCount in the
+// template.
 const MaxReceives = 12
 
-// Wait returns how long to wait before a departure is tried again: as long as the class of the last fault asks for, else
-// 1, 2, 4 … 60 minutes by how often the message was received. A random part of up to a quarter is added, an hour's quarter
-// at most, so that messages which failed together do not come back together.
+// Wait returns how long to wait before a departure is tried again: as long as the class of the last fault asks for,
+// else 1, 2, 4 … 60 minutes by how often the message was received. A random part of up to a quarter is added, an
+// hour's quarter at most, so that messages which failed together do not come back together.
 func Wait(class string, receiveCount int, now time.Time) time.Duration {
 	const longest = time.Hour
 	wait := longest

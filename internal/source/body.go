@@ -61,8 +61,8 @@ func decode(header http.Header, body []byte) ([]byte, error) {
 	return text, nil
 }
 
-// isForm reports whether the body is a form: it has the Content-Type of one, or starts with a name and =. curl -d sends
-// that type with any body, and no form starts with a bracket.
+// isForm reports whether the body is a form: it has the Content-Type of one, or starts with a name and =. curl -d
+// sends that type with any body, and no form starts with a bracket.
 func isForm(header http.Header, body []byte) bool {
 	body = withoutMark(body)
 	media, _, _ := mime.ParseMediaType(header.Get("Content-Type"))

@@ -75,8 +75,8 @@ func readPeople(m *members) (people map[string]string) {
 	return people
 }
 
-// events reads the departures in one body: those of each item in turn. More than MaxPairs people, or items that cannot be
-// read, are refused whole.
+// events reads the departures in one body: those of each item in turn. More than MaxPairs people, or items that cannot
+// be read, are refused whole.
 func (mp *mapping) events(body []byte, envelope departure.Meta) []departure.Event {
 	if mp.each == "" {
 		return mp.event(gjson.ParseBytes(body), envelope)

@@ -143,8 +143,8 @@ func (reg *Registry) Check(ctx context.Context) error {
 	})
 }
 
-// checkMerchants errs where a sender could reach every merchant although its entry does not say so. Where there is only
-// one merchant, it returns its appid: the secret may be an index when the departure is carried out.
+// checkMerchants errs where a sender could reach every merchant although its entry does not say so. Where there is
+// only one merchant, it returns its appid: the secret may be an index when the departure is carried out.
 func (reg *Registry) checkMerchants(ctx context.Context, name string, e entry) (only []string, err error) {
 	if len(e.merchants) > 0 || reg.cfg.Merchants == nil {
 		return nil, nil

@@ -18,8 +18,8 @@ type Error struct {
 	Op         string // "unbind user" or "query bind list"
 	HTTPStatus int    // of the reply, 0 without one
 	Code       int    // WeChat's errcode, 0 where none was read
-	// Msg is WeChat's errmsg without the request id: one line of at most 200 bytes, "" where it might hold a part of the
-	// token or the uid.
+	// Msg is WeChat's errmsg without the request id: one line of at most 200 bytes, "" where it might hold a part of
+	// the token or the uid.
 	Msg   string
 	RID   string // WeChat's request id, "" where there was none; WeChat's support needs it, within 7 days
 	Class Class

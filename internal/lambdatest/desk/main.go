@@ -2,8 +2,8 @@
 //
 //	desk -bootstrap .build/bootstrap -event events/sns-employee-left.json
 //
-// It sends one event to the function, delivers what the function queues, and ends with what became of the bindings. The
-// exit status is 1 where something is not done, 2 where it could not be tried.
+// It sends one event to the function, delivers what the function queues, and ends with what became of the bindings.
+// The exit status is 1 where something is not done, 2 where it could not be tried.
 //
 //	desk serve
 //

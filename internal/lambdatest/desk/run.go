@@ -28,8 +28,8 @@ type runner struct {
 	done   bool // so far, nothing has failed
 }
 
-// run shows what the function makes of the event. It reports whether all is done, and errs where the function could not
-// be tried.
+// run shows what the function makes of the event. It reports whether all is done, and errs where the function could
+// not be tried.
 func run(ctx context.Context, s *standIns, bootstrap string, e event, out *page) (done bool, _ error) {
 	out.hidden = s.token
 	server, err := lambdatest.Serve("127.0.0.1:0", s)

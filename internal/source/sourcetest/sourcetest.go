@@ -1,5 +1,5 @@
-// Package sourcetest sends events as HR systems do: signed, encrypted and wrapped the way each vendor documents it, with none
-// of the code that verifies them. It is for tests and never part of the function.
+// Package sourcetest sends events as HR systems do: signed, encrypted and wrapped the way each vendor documents it,
+// with none of the code that verifies them. It is for tests and never part of the function.
 package sourcetest
 
 import (
@@ -40,8 +40,8 @@ func post(body []byte, headers ...string) Request {
 	return r
 }
 
-// Event returns the request as an HTTP API hands it to a function (payload format 2.0): names in lower case, the values of a
-// repeated header joined by commas, the body in base64.
+// Event returns the request as an HTTP API hands it to a function (payload format 2.0): names in lower case, the
+// values of a repeated header joined by commas, the body in base64.
 func (r Request) Event(path string) []byte {
 	headers := map[string]string{}
 	for name, values := range r.Header {
