@@ -47,7 +47,7 @@ func (d Decoder) DecodeObject(members strictjson.Object, envelope Meta) []Event 
 		envelope.Type = TypeLeft
 	}
 	if envelope.Type = withoutPrefix(envelope.Type); envelope.ignored() {
-		return []Event{ignored(envelope)}
+		return []Event{ignored(envelope, people(members))}
 	}
 	if members.Has("type") || members.Has("specversion") {
 		return []Event{Refuse(envelope, errors.New(`a canonical event needs type and data, such as `+
@@ -57,19 +57,20 @@ func (d Decoder) DecodeObject(members strictjson.Object, envelope Meta) []Event 
 }
 
 func (d Decoder) canonical(members strictjson.Object, envelope Meta) []Event {
+	data, dataErr := strictjson.ParseObject(members["data"])
 	meta, err := readMeta(members, envelope)
 	if err == nil {
 		err = misplaced(members, "")
 	}
 	if meta.Type != "" && meta.ignored() {
-		return []Event{ignored(meta)} // even if other members are wrong
+		return []Event{ignored(meta, people(data))} // even if other members are wrong
+	}
+	meta = meta.hide(people(data))
+	if err == nil && dataErr != nil {
+		err = fmt.Errorf("data: %w", dataErr)
 	}
 	if err != nil {
 		return []Event{Refuse(meta, err)}
-	}
-	data, err := strictjson.ParseObject(members["data"])
-	if err != nil {
-		return []Event{Refuse(meta, fmt.Errorf("data: %w", err))}
 	}
 	return d.events(data, meta, false)
 }
@@ -116,8 +117,27 @@ func misplaced(object strictjson.Object, where string, allowed ...string) error 
 
 func (m Meta) ignored() bool { return m.Type != TypeLeft && m.Type != TypeCancelled }
 
-func ignored(meta Meta) Event {
-	return Ignore(meta, fmt.Sprintf("type %s is not %s", Quote(meta.Type), TypeLeft))
+// ignored returns the event of another type. The type is shown where it looks like a word of a protocol and names nobody.
+func ignored(meta Meta, people []string) Event {
+	reason := fmt.Sprintf("type %q is not %s", meta.Type, TypeLeft)
+	if !IsWord(meta.Type) || slices.ContainsFunc(people, func(uid string) bool { return maskIn(meta.Type, uid) != meta.Type }) {
+		reason = "another type than " + TypeLeft
+	}
+	return Ignore(meta.hide(people), reason)
+}
+
+// people returns the uids in data that may have faults.
+func people(data strictjson.Object) (uids []string) {
+	items := []strictjson.Value{data["uid"]}
+	if strictjson.Kind(items[0]) == "a list" {
+		_ = strictjson.Unmarshal(data["uid"], &items)
+	}
+	for _, item := range items {
+		if uid, ok := strictjson.Text(item); ok {
+			uids = append(uids, uid)
+		}
+	}
+	return uids
 }
 
 // readMeta reads the members of a CloudEvents event around its data. Standard Webhooks calls the time timestamp. Beside an

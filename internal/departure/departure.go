@@ -5,6 +5,7 @@
 package departure
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -51,6 +52,8 @@ type Event struct {
 	Detail string
 	// About are the people whom a refused event names, as far as they could be read.
 	About []string
+	// Faults are the details of refused events that Bounded made one.
+	Faults []string
 }
 
 // The classes of faults that are found before anything is sent to WeChat.
@@ -84,44 +87,65 @@ func IsTemporary(err error) bool {
 	return errors.As(err, &passing) && passing.Temporary()
 }
 
-// Merge returns the events with all refused ones that name nobody as one. They come from one payload, which can be kept
-// once, and needs one line in the log.
-func Merge(events []Event) []Event {
+// merge returns the events with all refused ones as one, where one of them names nobody. They come from one payload, which
+// is then kept once, with all of them in it, and needs one line in the log.
+func merge(events []Event) []Event {
 	const shown = 5
+	if !slices.ContainsFunc(events, func(e Event) bool { return e.Status == Failed && len(e.UIDs) == 0 }) {
+		return events
+	}
 	var merged, refused []Event
 	for _, e := range events {
-		if e.Status == Failed && len(e.UIDs) == 0 {
+		if e.Status == Failed {
+			e.UIDs, e.About = nil, slices.Concat(e.UIDs, e.About)
 			refused = append(refused, e)
 		} else {
 			merged = append(merged, e)
 		}
 	}
-	if len(refused) == 0 {
-		return merged
-	}
 	one := refused[0]
 	if len(refused) > 1 {
-		reasons := make([]string, min(len(refused), shown))
-		for i := range reasons {
-			reasons[i] = refused[i].Detail
-		}
-		one.Detail = fmt.Sprintf("%d departures cannot be read: %s", len(refused), strings.Join(reasons, "; "))
-		if len(refused) > shown {
-			one.Detail += " …"
-		}
 		one.About = nil
 		for _, e := range refused {
-			one.About = append(one.About, e.About...)
+			one.About, one.Faults = append(one.About, e.About...), append(one.Faults, e.Detail)
+		}
+		one.Detail = fmt.Sprintf("%d departures cannot be read: %s",
+			len(refused), strings.Join(one.Faults[:min(len(refused), shown)], "; "))
+		if len(refused) > shown {
+			one.Detail += " …"
 		}
 	}
 	return append(merged, one)
 }
 
-// TooMany returns the event in the place of events that stand for more than MaxPairs.
+// Bounded returns the events, with all refused ones as one where one of them names nobody; or one refused event where they
+// stand for more than MaxPairs. All is how many merchants there are.
+func Bounded(events []Event, all int) []Event {
+	pairs := Pairs(events, all)
+	if pairs <= MaxPairs {
+		return merge(events)
+	}
+	event := TooMany(events[0].Meta, pairs)
+	for _, e := range events {
+		event.About = append(event.About, e.UIDs...)
+	}
+	return []Event{event}
+}
+
+// TooMany returns the refused event in the place of events that stand for so many pairs.
 func TooMany(meta Meta, pairs int) Event {
-	event := Refuse(meta, fmt.Errorf("%d pairs of uid and merchant, at most %d are carried out at once: send it in parts", pairs, MaxPairs))
+	event := Refuse(meta, fmt.Errorf("%d pairs of uid and merchant, at most %d are carried out at once: send it in parts",
+		pairs, MaxPairs))
 	event.Class = ClassTooMany
 	return event
+}
+
+// Later returns the event in the place of one for which this invocation has no room: the limit is MaxPairs.
+func Later(event Event) Event {
+	return Event{
+		Meta: event.Meta, Status: Retry, Class: ClassTooMany,
+		Detail: fmt.Sprintf("more than %d pairs of uid and merchant at once: this comes next", MaxPairs),
+	}
 }
 
 // Ignore returns the event of a payload that asks for nothing.
@@ -129,8 +153,10 @@ func Ignore(meta Meta, reason string) Event {
 	return Event{Meta: meta, Status: Ignored, Detail: reason}
 }
 
-// Outcome returns the one outcome of an event that has a status.
+// Outcome returns the one outcome of an event that has a status. An id or a source that contains a uid has it masked, as
+// Checked does.
 func (e Event) Outcome() Outcome {
+	e.Meta = e.hide(e.UIDs).hide(e.About)
 	o := Outcome{Departure: Departure{Meta: e.Meta}, Status: e.Status, Class: e.Class, Detail: e.Detail}
 	if len(e.UIDs) == 1 {
 		o.UID = e.UIDs[0]
@@ -162,9 +188,7 @@ func (e Event) Checked() []Event {
 	if len(e.UIDs) == 0 {
 		return []Event{Refuse(e.Meta, fmt.Errorf("uid: missing; %s", hint))}
 	}
-	for _, uid := range e.UIDs {
-		e.ID, e.Source = maskIn(e.ID, uid), maskIn(e.Source, uid)
-	}
+	e.Meta = e.hide(e.UIDs)
 	e.Merchants = Unique(e.Merchants)
 	all := Unique(e.UIDs)
 	e.UIDs = nil
@@ -172,7 +196,9 @@ func (e Event) Checked() []Event {
 	for _, uid := range all {
 		if err := checkUID(uid); err != nil {
 			wrong := Refuse(e.Meta, fmt.Errorf("uid: %w", err))
-			wrong.UIDs = []string{uid}
+			if uid != "" { // an empty one names nobody
+				wrong.UIDs = []string{uid}
+			}
 			failed = append(failed, wrong)
 			continue
 		}
@@ -217,16 +243,16 @@ func (e Event) of(uid strictjson.Value) []Event {
 	return append(e.Checked(), failed...)
 }
 
-// Pairs returns how many pairs of uid and merchant the events stand for. All is how many merchants there are.
+// Pairs returns how many pairs of uid and merchant the events stand for. All is how many merchants there are. A person who
+// cannot be carried out counts once.
 func Pairs(events []Event, all int) int {
 	pairs := 0
 	for _, e := range events {
-		merchants := len(e.Merchants)
-		if merchants == 0 {
-			merchants = max(1, all)
-		}
-		if e.Status == "" {
-			pairs += len(e.UIDs) * merchants
+		switch e.Status {
+		case "":
+			pairs += len(e.UIDs) * cmp.Or(len(e.Merchants), all, 1)
+		case Failed:
+			pairs += len(e.UIDs)
 		}
 	}
 	return pairs

@@ -38,6 +38,23 @@ func maskIn(text, uid string) string {
 	return text
 }
 
+// hide masks the people in the id and the source, which are logged.
+func (m Meta) hide(people []string) Meta {
+	for _, uid := range people {
+		m.ID, m.Source = maskIn(m.ID, uid), maskIn(m.Source, uid)
+	}
+	return m
+}
+
+// IsWord reports whether a text is at most 60 letters, digits, ".", "_" and "-". Any other text may hold anything.
+func IsWord(text string) bool {
+	const (
+		longest = 60
+		letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
+	)
+	return text != "" && len(text) <= longest && strings.Trim(text, letters) == ""
+}
+
 // Mask returns a uid as logs and errors may show it: its first and last character, or no character of a uid under 5.
 func Mask(uid string) string {
 	const hidden = "***"

@@ -74,9 +74,7 @@ func (h *Handler) list(ctx context.Context, merchants []string) (any, error) {
 		if !b.UpdateTime.IsZero() {
 			rows[i].UpdateTime = b.UpdateTime.Unix()
 		}
-		for _, p := range b.Perm {
-			rows[i].Perm = append(rows[i].Perm, p)
-		}
+		rows[i].Perm = b.Perm
 	}
 	return map[string]any{"bindings": rows}, nil
 }

@@ -54,6 +54,7 @@ type options struct {
 	wechat  wedatatest.Options
 	noQueue bool
 	sources string // the sources' secret, "" for none
+	now     func() time.Time
 }
 
 func newBench(t *testing.T, o options) *bench {
@@ -76,7 +77,7 @@ func newBench(t *testing.T, o options) *bench {
 	keys := credentials.NewStaticCredentialsProvider("id", "secret", "")
 	cache := secrets.New(secretsmanager.New(secretsmanager.Options{
 		Region: lambdatest.Region, BaseEndpoint: &awsURL, HTTPClient: awsClient, Credentials: keys, RetryMaxAttempts: 1,
-	}), secrets.Config{})
+	}), secrets.Config{Now: o.now})
 	tokens := token.New(cache, secretID)
 	service, err := offboard.New(offboard.Config{API: client, Tokens: tokens, Backoff: time.Microsecond})
 	if err != nil {

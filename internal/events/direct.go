@@ -39,7 +39,7 @@ func (h *Handler) direct(ctx context.Context, e event) ([]byte, error) {
 			run = h.cfg.Offboard.DryRun
 		}
 	}
-	events := h.bounded(ctx, departure.Merge(h.cfg.Decoder.DecodeObject(payload, h.envelope(ctx))))
+	events, _ := h.bounded(ctx, h.cfg.Decoder.DecodeObject(payload, h.envelope()))
 	outcomes := flat(h.run(ctx, run, events))
 	h.enqueue(ctx, outcomes, func(o *departure.Outcome) bool { return o.Status == departure.Retry && !o.DryRun })
 	return h.finish(ctx, triggerDirect, outcomes)

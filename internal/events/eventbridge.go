@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -15,7 +16,7 @@ func isEventBridge(e event) bool {
 
 // eventBridge is an event from an EventBridge bus. EventBridge does not wait for a reply, as SNS does not.
 func (h *Handler) eventBridge(ctx context.Context, e event) ([]byte, error) {
-	return h.carryOut(ctx, triggerEventBridge, e, h.readEventBridge(ctx, e, h.envelope(ctx)))
+	return h.carryOut(ctx, triggerEventBridge, e, h.readEventBridge(ctx, e, h.envelope()))
 }
 
 // readEventBridge reads the detail. A bare one takes its type from the detail-type.
@@ -33,7 +34,7 @@ func (h *Handler) readEventBridge(ctx context.Context, e event, meta departure.M
 }
 
 // typeOf returns the type that a detail-type in words stands for. Only the exact words do: Cancelled Employee Left is another
-// type.
+// type, and so is none.
 func typeOf(detailType string) string {
 	switch {
 	case strings.EqualFold(detailType, "Employee Left"):
@@ -41,5 +42,5 @@ func typeOf(detailType string) string {
 	case strings.EqualFold(detailType, "Employee Left Cancelled"):
 		return departure.TypeCancelled
 	}
-	return detailType
+	return cmp.Or(detailType, "none")
 }

@@ -3,10 +3,10 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
@@ -57,14 +57,7 @@ const (
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	ctx, cancel := reserve(ctx, replyTime)
 	defer cancel()
-	e, err := readEvent(payload)
-	if err != nil {
-		return h.unreadable(ctx, triggerUnknown, err)
-	}
-	t, err := triggerOf(e)
-	if err == nil && t.reply == nil {
-		err = t.refuse()
-	}
+	e, t, err := invoked(payload)
 	if err != nil {
 		return h.unreadable(ctx, triggerUnknown, err)
 	}
@@ -74,7 +67,8 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 // carryOut is for the triggers that wait for no reply. What is not done is kept, and only what no queue takes ends the
 // invocation in an error.
 func (h *Handler) carryOut(ctx context.Context, trigger string, e event, events []departure.Event) ([]byte, error) {
-	outcomes := flat(h.run(ctx, h.cfg.Offboard.Run, h.bounded(ctx, events)))
+	events, _ = h.bounded(ctx, events)
+	outcomes := flat(h.run(ctx, h.cfg.Offboard.Run, events))
 	h.keep(ctx, trigger, outcomes, e.payload)
 	return h.finish(ctx, trigger, outcomes)
 }
@@ -85,31 +79,24 @@ func (h *Handler) read(ctx context.Context, what string, payload []byte, envelop
 	if err != nil {
 		events = []departure.Event{departure.Refuse(envelope, err)}
 	}
+	return of(what, events)
+}
+
+// of returns the events with the faults named as those of the envelope.
+func of(what string, events []departure.Event) []departure.Event {
 	for i := range events {
 		if events[i].Status == departure.Failed {
 			events[i].Detail = what + ": " + events[i].Detail
 		}
 	}
-	return departure.Merge(events)
-}
-
-// bounded returns the events, or one refused event where they stand for too many pairs. It counts before anything is built.
-func (h *Handler) bounded(ctx context.Context, events []departure.Event) []departure.Event {
-	if pairs := h.pairs(ctx, events); pairs > departure.MaxPairs {
-		return []departure.Event{departure.TooMany(events[0].Meta, pairs)}
-	}
 	return events
 }
 
-// pairs returns how many pairs of uid and merchant the events stand for. It asks for the merchants only where it must.
-func (h *Handler) pairs(ctx context.Context, events []departure.Event) int {
-	merchants := 1
-	if slices.ContainsFunc(events, func(e departure.Event) bool { return e.Status == "" && len(e.Merchants) == 0 }) {
-		if appids, _, err := h.cfg.Offboard.Merchants(ctx); err == nil {
-			merchants = len(appids)
-		}
-	}
-	return departure.Pairs(events, merchants)
+// bounded returns the events within the limit, and how many pairs of uid and merchant they stand for.
+func (h *Handler) bounded(ctx context.Context, events []departure.Event) (bounded []departure.Event, pairs int) {
+	merchants, _ := h.cfg.Offboard.Merchants(ctx, events) // Offboard tells the error, and counts again
+	bounded = departure.Bounded(events, len(merchants))
+	return bounded, departure.Pairs(bounded, len(merchants))
 }
 
 // work is what Offboard does with events.
@@ -139,17 +126,18 @@ func (h *Handler) finish(ctx context.Context, trigger string, outcomes []*depart
 
 // unreadable ends the invocation for an event that cannot be read.
 func (h *Handler) unreadable(ctx context.Context, trigger string, err error) ([]byte, error) {
-	o := departure.Refuse(h.envelope(ctx), err).Outcome()
+	o := departure.Refuse(h.envelope(), err).Outcome()
 	return h.finish(ctx, trigger, []*departure.Outcome{&o})
 }
 
-// envelope is what is known of an event that comes without one: the invocation's id and time.
-func (h *Handler) envelope(ctx context.Context) departure.Meta {
-	meta := departure.Meta{Time: h.cfg.Now().UTC()}
+// envelope is what is known of an event that comes without one.
+func (h *Handler) envelope() departure.Meta { return departure.Meta{Time: h.cfg.Now().UTC()} }
+
+func requestID(ctx context.Context) string {
 	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		meta.ID = lc.AwsRequestID
+		return lc.AwsRequestID
 	}
-	return meta
+	return ""
 }
 
 // log writes one line for each outcome. Metric filters count these lines, and auditors search them.
@@ -165,7 +153,7 @@ func (h *Handler) log(ctx context.Context, trigger string, outcomes []*departure
 			slog.Int("attempts", o.Attempts),
 			slog.String("trigger", trigger),
 			slog.String("source", o.Source),
-			slog.String("event_id", o.ID),
+			slog.String("event_id", cmp.Or(o.ID, requestID(ctx))),
 			slog.String("reason", o.Detail),
 			slog.Int64("duration_ms", o.Took.Milliseconds()),
 		}

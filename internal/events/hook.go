@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"time"
 
 	"wedata-unbind/internal/departure"
@@ -29,13 +30,11 @@ func (h *Handler) hook(w http.ResponseWriter, r *http.Request, name string, body
 	defer cancel()
 	delivery, err := h.receive(ctx, name, r, body)
 	if err != nil {
-		h.problem(ctx, w, name, statusOf(err), err)
+		h.refuse(ctx, w, name, err)
 		return
 	}
-	outcomes, err := h.accept(ctx, delivery.Events)
-	h.log(ctx, triggerHTTP, outcomes)
-	if err != nil {
-		h.problem(ctx, w, name, http.StatusServiceUnavailable, err)
+	outcomes := h.accept(ctx, delivery.Events)
+	if h.lost(ctx, w, name, outcomes) {
 		return
 	}
 	ignored := 0
@@ -44,53 +43,43 @@ func (h *Handler) hook(w http.ResponseWriter, r *http.Request, name string, body
 			ignored++
 		}
 	}
-	h.answer(ctx, w, name, delivery, len(outcomes)-ignored, ignored)
+	answer(w, delivery, len(outcomes)-ignored, ignored)
 }
 
-// unbind carries out what it can while the caller waits. The rest is kept. A payload that cannot be read is answered 400:
-// the caller reads why, and nothing was done yet.
+// unbind carries out what it can while the caller waits. The rest is kept. A payload of which nothing can be carried out is
+// answered 400: the caller reads why, and nothing was done yet.
 func (h *Handler) unbind(w http.ResponseWriter, r *http.Request, body []byte) {
 	ctx, cancel := context.WithTimeout(r.Context(), unbindWithin)
 	defer cancel()
 	delivery, err := h.receive(ctx, sourceOfUnbind, r, body)
-	switch {
-	case err != nil:
-		h.problem(ctx, w, sourceOfUnbind, statusOf(err), err)
-		return
-	case len(delivery.Events) == 0:
-		h.answer(ctx, w, sourceOfUnbind, delivery, 0, 0)
+	if err != nil {
+		h.refuse(ctx, w, sourceOfUnbind, err)
 		return
 	}
-	events := h.bounded(ctx, departure.Merge(delivery.Events))
-	for _, event := range events {
-		switch event.Status {
-		case departure.Failed:
-			h.verifiedProblem(ctx, w, sourceOfUnbind, http.StatusBadRequest, errors.New(event.Detail))
-			return
-		case departure.Retry:
-			h.problem(ctx, w, sourceOfUnbind, http.StatusServiceUnavailable, errors.New(event.Detail))
-			return
-		}
+	if len(delivery.Events) == 0 { // a handshake
+		answer(w, delivery, 0, 0)
+		return
+	}
+	events, _ := h.bounded(ctx, delivery.Events)
+	if !slices.ContainsFunc(events, func(e departure.Event) bool { return e.Status != departure.Failed }) {
+		h.problem(ctx, w, sourceOfUnbind, http.StatusBadRequest, errors.New(events[0].Detail), events[0].Detail)
+		return
 	}
 	outcomes := flat(h.run(ctx, h.cfg.Offboard.Run, events))
-	h.keep(ctx, triggerHTTP, outcomes, nil)
-	h.log(ctx, triggerHTTP, outcomes)
+	h.keep(ctx, triggerHTTP, outcomes, recordOf(events))
+	if h.lost(ctx, w, sourceOfUnbind, outcomes) {
+		return
+	}
 	status := http.StatusOK
-	for _, o := range outcomes {
-		switch {
-		case o.Lost():
-			h.problem(ctx, w, sourceOfUnbind, http.StatusServiceUnavailable, errors.New(o.Detail))
-			return
-		case o.Status == departure.Queued:
-			status = http.StatusAccepted
-		}
+	if slices.ContainsFunc(outcomes, func(o *departure.Outcome) bool { return o.Status == departure.Queued }) {
+		status = http.StatusAccepted
 	}
 	writeJSON(w, status, "application/json", map[string]any{"outcomes": outcomes})
 }
 
 // receive verifies and reads a request to the source of that name.
 func (h *Handler) receive(ctx context.Context, name string, r *http.Request, body []byte) (source.Delivery, error) {
-	envelope := h.envelope(ctx)
+	envelope := h.envelope()
 	envelope.Source = name
 	delivery, err := h.cfg.Sources.Receive(ctx, name, r, body, envelope)
 	for i := range delivery.Events {
@@ -99,91 +88,74 @@ func (h *Handler) receive(ctx context.Context, name string, r *http.Request, bod
 	return delivery, err
 }
 
-// accept sends the departures in the events to the queue, one message for each person, and the record of what could not be
-// read to the dead-letter queue. It errs where any of it was not taken: then the vendor sends all of it again.
-func (h *Handler) accept(ctx context.Context, delivered []departure.Event) ([]*departure.Outcome, error) {
-	events := departure.Merge(delivered)
-	if pairs := departure.Pairs(events, 1); pairs > departure.MaxPairs {
-		events = []departure.Event{departure.TooMany(events[0].Meta, pairs)}
-	}
-	var outcomes, failed []*departure.Outcome
-	var messages, dead []queue.Message
-	var queued []*departure.Outcome
+// accept sends the departures in the events to the queue, one message for each person, and what failed to the dead-letter
+// queue.
+func (h *Handler) accept(ctx context.Context, delivered []departure.Event) (outcomes []*departure.Outcome) {
+	events := departure.Bounded(delivered, 1)
+	var people []*departure.Outcome
+	var messages []queue.Message
 	for _, event := range events {
 		if event.Status != "" {
 			o := event.Outcome()
 			outcomes = append(outcomes, &o)
-			if o.Status == departure.Failed {
-				failed = append(failed, &o)
-				dead = append(dead, h.deadLetter(ctx, triggerHTTP, &o, unreadable(event)))
-			}
 			continue
 		}
 		for _, uid := range event.UIDs {
 			person := event
 			person.UIDs = []string{uid}
-			body, err := strictjson.Marshal(person)
-			if err != nil {
-				return outcomes, err
-			}
-			o := &departure.Outcome{Departure: person.Departures([]string{""})[0]}
-			if len(person.Merchants) > 1 {
-				o.Merchant = ""
-			}
-			outcomes, queued = append(outcomes, o), append(queued, o)
+			body, _ := strictjson.Marshal(person)
+			people = append(people, &departure.Outcome{Departure: person.Departures([]string{""})[0]})
 			messages = append(messages, queue.Message{Body: body})
+			if len(event.Merchants) > 1 {
+				people[len(people)-1].Merchant = ""
+			}
 		}
 	}
-	var errs []error
-	for i, err := range h.cfg.Queue.SendToDeadLetterQueue(ctx, dead) {
-		failed[i].Kept = err == nil
-		errs = append(errs, err)
-	}
-	for i, err := range h.cfg.Queue.Send(ctx, messages) {
-		queued[i].Status = departure.Queued
-		if err != nil {
-			queued[i].Status, queued[i].Class, queued[i].Detail = departure.Retry, classAWS, err.Error()
-		}
-		errs = append(errs, err)
-	}
-	for _, o := range outcomes {
-		if o.Status == departure.Retry && o.Class != classAWS {
-			errs = append(errs, errors.New(o.Detail))
-		}
-	}
-	return outcomes, errors.Join(errs...)
+	h.sendToDeadLetterQueue(ctx, triggerHTTP, outcomes, recordOf(events))
+	taken(people, h.cfg.Queue.Send(ctx, messages), queued)
+	return append(outcomes, people...)
 }
 
-// unreadable returns the body of the dead letter for a webhook that could not be read. The request is not kept, since it may
+// lost logs the outcomes. It answers 503 where one of them is neither done nor kept: the caller has to send all again.
+func (h *Handler) lost(ctx context.Context, w http.ResponseWriter, name string, outcomes []*departure.Outcome) bool {
+	h.log(ctx, triggerHTTP, outcomes)
+	i := slices.IndexFunc(outcomes, (*departure.Outcome).Lost)
+	if i >= 0 {
+		reason := outcomes[i].Detail
+		h.problem(ctx, w, name, http.StatusServiceUnavailable, errors.New(reason), reason)
+	}
+	return i >= 0
+}
+
+// recordOf returns the body of the dead letter for what could not be read in a request. The request is not kept, since it may
 // hold a key. Without a uid in data it cannot be carried out when it is redriven.
-func unreadable(event departure.Event) []byte {
-	const longest = 1000 // people
-	type data struct {
-		UID any `json:"uid"`
+func recordOf(events []departure.Event) []byte {
+	i := slices.IndexFunc(events, func(e departure.Event) bool { return e.Status == departure.Failed && len(e.UIDs) == 0 })
+	if i < 0 {
+		return nil
 	}
-	body, err := strictjson.Marshal(struct {
-		SpecVersion string    `json:"specversion"`
-		Source      string    `json:"source"`
-		ID          string    `json:"id,omitzero"`
-		Type        string    `json:"type"`
-		Time        time.Time `json:"time,omitzero"`
-		Data        data      `json:"data"`
-		Reason      string    `json:"reason"`
-		People      []string  `json:"people,omitzero"`
-	}{
-		"1.0", event.Source, event.ID, departure.TypeLeft, event.Time, data{}, event.Detail,
-		event.About[:min(len(event.About), longest)],
+	event, room := events[i], 200<<10
+	people := within(&room, event.About)
+	body, _ := strictjson.Marshal(map[string]any{
+		"specversion": "1.0", "source": event.Source, "id": event.ID, "type": event.Type, "time": event.Time,
+		"data":   map[string]any{"uid": nil},
+		"reason": event.Detail, "people": people, "faults": within(&room, event.Faults),
 	})
-	if err != nil {
-		return []byte(event.Detail)
-	}
 	return body
 }
 
+// within returns the first of the texts, as many as the room in bytes allows. It takes their bytes off the room.
+func within(room *int, texts []string) []string {
+	for i, text := range texts {
+		if *room -= len(text) + len(`"",`); *room < 0 {
+			return texts[:i]
+		}
+	}
+	return texts
+}
+
 // answer writes the reply that the source's vendor wants to see.
-func (h *Handler) answer(
-	ctx context.Context, w http.ResponseWriter, name string, delivery source.Delivery, accepted, ignored int,
-) {
+func answer(w http.ResponseWriter, delivery source.Delivery, accepted, ignored int) {
 	reply := delivery.Reply(accepted, ignored)
 	if reply.ContentType != "" {
 		w.Header().Set("Content-Type", reply.ContentType)

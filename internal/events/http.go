@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -26,7 +27,7 @@ func isHTTP(e event) bool {
 func (h *Handler) http(ctx context.Context, e event) ([]byte, error) {
 	w := &response{header: http.Header{}}
 	if r, body, err := readRequest(ctx, e); err != nil {
-		h.problem(ctx, w, "", http.StatusBadRequest, err)
+		h.problem(ctx, w, "", http.StatusBadRequest, err, "")
 	} else {
 		h.route(w, r, body)
 	}
@@ -38,15 +39,13 @@ func (h *Handler) route(w http.ResponseWriter, r *http.Request, body []byte) {
 	segments := strings.Split(r.URL.EscapedPath(), "/")
 	last := len(segments) - 1
 	switch name, err := url.PathUnescape(segments[last]); {
-	case err != nil:
-	case last > 0 && segments[last-1] == "hooks" && name != "":
+	case err == nil && last > 0 && segments[last-1] == "hooks" && name != "":
 		h.hook(w, r, name, body)
-		return
-	case last > 0 && name == sourceOfUnbind:
+	case err == nil && last > 0 && name == sourceOfUnbind:
 		h.unbind(w, r, body)
-		return
+	default:
+		h.problem(r.Context(), w, "", http.StatusNotFound, errors.New("no such path"), "")
 	}
-	h.problem(r.Context(), w, "", http.StatusNotFound, errors.New("no such path: "+departure.Quote(r.URL.Path)))
 }
 
 // readRequest reads the request out of the event of either payload format. The body is what the sender sent, byte by byte.
@@ -78,14 +77,13 @@ func readRequest(ctx context.Context, e event) (*http.Request, []byte, error) {
 	} else {
 		query = url.Values(multiple(manyValues, parameters)).Encode()
 	}
-	body := []byte(text)
+	body, err := []byte(text), error(nil)
 	if isBase64 {
-		var err error
 		if body, err = base64.StdEncoding.DecodeString(text); err != nil {
 			return nil, nil, fmt.Errorf("body: %w", err)
 		}
 	}
-	r, err := http.NewRequestWithContext(ctx, method, "/", bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, "/", nil)
 	if err != nil {
 		return nil, nil, errors.New("the method cannot be read")
 	}
@@ -153,39 +151,39 @@ func writeJSON(w http.ResponseWriter, status int, contentType string, body any) 
 	_, _ = w.Write(text) // it goes to memory
 }
 
-// problem refuses a request (RFC 9457). The reply has only the status and the request id, by which the source and the reason
-// are found in the log: before verification a caller learns nothing.
-func (h *Handler) problem(ctx context.Context, w http.ResponseWriter, name string, status int, reason error) {
-	h.refuse(ctx, w, name, status, reason, "")
+// refuse answers a request that could not be received.
+func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, name string, err error) {
+	detail := ""
+	switch {
+	case errors.Is(err, source.ErrMalformed): // the request is verified
+		detail = err.Error()
+	case errors.Is(err, source.ErrUnknownSource) && !departure.IsWord(name): // it may hold anything
+		name = ""
+	}
+	h.problem(ctx, w, name, statusOf(err), err, detail)
 }
 
-// verifiedProblem is problem for a caller who is verified: the detail says what is wrong.
-func (h *Handler) verifiedProblem(ctx context.Context, w http.ResponseWriter, name string, status int, reason error) {
-	h.refuse(ctx, w, name, status, reason, reason.Error())
-}
-
-func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, name string, status int, reason error, detail string) {
-	log := h.cfg.Log.With("trigger", triggerHTTP, "source", name, "http_status", status, "reason", reason.Error())
+// problem refuses a request (RFC 9457). The reply has the status and the request id, by which the source and the reason are
+// found in the log. The detail is for a caller who is verified: any other learns nothing.
+func (h *Handler) problem(ctx context.Context, w http.ResponseWriter, name string, status int, reason error, detail string) {
+	level, message := slog.LevelWarn, "request refused"
 	switch status {
 	case http.StatusUnauthorized:
-		log.WarnContext(ctx, "signature refused")
+		message = "signature refused"
 	case http.StatusServiceUnavailable:
-		log.ErrorContext(ctx, "request not served")
+		level, message = slog.LevelError, "request not served"
 		w.Header().Set("Retry-After", "30")
 	case http.StatusMethodNotAllowed:
-		log.WarnContext(ctx, "request refused")
 		w.Header().Set("Allow", http.MethodPost)
-	default:
-		log.WarnContext(ctx, "request refused")
 	}
-	problem := map[string]any{"type": "about:blank", "title": http.StatusText(status), "status": status}
-	if id := requestID(ctx); id != "" {
-		problem["instance"] = id
-	}
-	if detail != "" {
-		problem["detail"] = detail
-	}
-	writeJSON(w, status, "application/problem+json", problem)
+	h.cfg.Log.Log(ctx, level, message, "trigger", triggerHTTP, "source", name, "http_status", status, "reason", reason.Error())
+	writeJSON(w, status, "application/problem+json", struct {
+		Detail   string `json:"detail,omitzero"`
+		Instance string `json:"instance,omitzero"`
+		Status   int    `json:"status"`
+		Title    string `json:"title"`
+		Type     string `json:"type"`
+	}{detail, requestID(ctx), status, http.StatusText(status), "about:blank"})
 }
 
 // statusOf is the status for an error of a source. Any other error is ours: 503.

@@ -3,8 +3,7 @@ package events
 import (
 	"context"
 	"strconv"
-
-	"github.com/aws/aws-lambda-go/lambdacontext"
+	"strings"
 
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/queue"
@@ -15,10 +14,11 @@ import (
 const classAWS = "aws"
 
 // keep keeps what is not done: what may work later in the queue, what somebody must act on in the dead-letter queue. What the
-// dead-letter queue does not take goes to the queue too, and from there to the dead-letter queue later.
+// dead-letter queue does not take goes to the queue too, and from there to the dead-letter queue later. Original is what could
+// not be read.
 func (h *Handler) keep(ctx context.Context, trigger string, outcomes []*departure.Outcome, original []byte) {
 	h.sendToDeadLetterQueue(ctx, trigger, outcomes, original)
-	h.enqueue(ctx, outcomes, func(o *departure.Outcome) bool { return o.Lost() })
+	h.enqueue(ctx, outcomes, (*departure.Outcome).Lost)
 }
 
 // sendToDeadLetterQueue sends the departures that failed to the dead-letter queue, and the original of what could not be
@@ -28,18 +28,13 @@ func (h *Handler) sendToDeadLetterQueue(ctx context.Context, trigger string, out
 	var messages []queue.Message
 	for _, o := range outcomes {
 		if o.Status == departure.Failed {
-			failed = append(failed, o)
-			messages = append(messages, h.deadLetter(ctx, trigger, o, original))
+			failed, messages = append(failed, o), append(messages, deadLetter(ctx, trigger, o, original))
 		}
 	}
-	for i, err := range h.cfg.Queue.SendToDeadLetterQueue(ctx, messages) {
-		if err != nil {
-			notQueued(failed[i], err)
-			continue
-		}
-		failed[i].Kept = true
-		failed[i].Detail += " (it is kept in the dead-letter queue)"
-	}
+	taken(failed, h.cfg.Queue.SendToDeadLetterQueue(ctx, messages), func(o *departure.Outcome) {
+		o.Kept = true
+		o.Detail += " (it is kept in the dead-letter queue)"
+	})
 }
 
 // enqueue sends the departures that which picks to the queue, each as an event of its own, and makes them Queued. What the
@@ -52,66 +47,53 @@ func (h *Handler) enqueue(ctx context.Context, outcomes []*departure.Outcome, wh
 		if o.UID == "" || !which(o) {
 			continue
 		}
-		body, err := strictjson.Marshal(o.Departure.Event())
-		if err != nil {
-			notQueued(o, err)
-			continue
-		}
+		body, _ := strictjson.Marshal(o.Departure.Event()) // texts and times of JSON: it cannot fail
 		picked = append(picked, o)
 		messages = append(messages, queue.Message{Body: body, Delay: queue.Delay(o.Class, h.cfg.Now())})
 	}
-	if len(messages) == 0 {
-		return
-	}
-	for i, err := range h.cfg.Queue.Send(ctx, messages) {
-		if err != nil {
-			notQueued(picked[i], err)
-			continue
-		}
-		picked[i].Status = departure.Queued
-	}
+	taken(picked, h.cfg.Queue.Send(ctx, messages), queued)
 }
 
-// notQueued adds the reason why the queue did not take the departure to the outcome.
-func notQueued(o *departure.Outcome, err error) {
-	if o.Status == "" {
-		o.Status, o.Class = departure.Retry, classAWS
+func queued(o *departure.Outcome) { o.Status = departure.Queued }
+
+// taken calls yes for each outcome that a queue took. To the others it adds why not.
+func taken(outcomes []*departure.Outcome, errs []error, yes func(*departure.Outcome)) {
+	for i, o := range outcomes {
+		switch {
+		case errs[i] == nil:
+			yes(o)
+			continue
+		case o.Status == "":
+			o.Status, o.Class = departure.Retry, classAWS
+		case o.Detail != "":
+			o.Detail += "; "
+		}
+		o.Detail += errs[i].Error()
 	}
-	if o.Detail != "" {
-		o.Detail += "; "
-	}
-	o.Detail += err.Error()
 }
 
 // deadLetter returns the message for the dead-letter queue: the departure as an event of its own, which can be redriven once
-// the fault is mended, or else the original that could not be read. The reason stands in its attributes.
-func (h *Handler) deadLetter(ctx context.Context, trigger string, o *departure.Outcome, original []byte) queue.Message {
+// the fault is mended, or else the original that could not be read. The reason stands in its attributes. SQS allows ten.
+func deadLetter(ctx context.Context, trigger string, o *departure.Outcome, original []byte) queue.Message {
 	body := original
 	if o.UID != "" {
-		if event, err := strictjson.Marshal(o.Departure.Event()); err == nil {
-			body = event
-		}
+		body, _ = strictjson.Marshal(o.Departure.Event())
 	}
 	attributes := map[string]string{
-		"reason":   o.Detail,
-		"class":    o.Class,
-		"trigger":  trigger,
-		"source":   o.Source,
-		"event_id": o.ID,
-		"merchant": o.Merchant,
-		"uid_hash": departure.Hash(o.UID),
-		"rid":      o.RID,
+		"reason":     o.Detail,
+		"class":      o.Class,
+		"trigger":    trigger,
+		"source":     o.Source,
+		"event_id":   o.ID,
+		"request_id": requestID(ctx),
+		"merchant":   o.Merchant,
+		"uid_hash":   departure.Hash(o.UID),
+		"rid":        o.RID,
 	}
 	if o.ErrCode != 0 {
 		attributes["errcode"] = strconv.Itoa(o.ErrCode)
 	}
-	attributes["request_id"] = requestID(ctx)
+	// SQS refuses these two characters, and without them a wrong uid would be somebody else's.
+	body = []byte(strings.NewReplacer("\ufffe", `\ufffe`, "\uffff", `\uffff`).Replace(string(body)))
 	return queue.Message{Body: body, Attributes: attributes}
-}
-
-func requestID(ctx context.Context) string {
-	if lc, ok := lambdacontext.FromContext(ctx); ok {
-		return lc.AwsRequestID
-	}
-	return ""
 }

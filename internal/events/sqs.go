@@ -2,7 +2,6 @@ package events
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -34,15 +33,11 @@ func (h *Handler) sqs(ctx context.Context, e event) ([]byte, error) {
 	ends := make([]int, len(e.records))
 	total := 0
 	for i, record := range e.records {
-		read := h.bounded(ctx, h.readMessage(ctx, record.SQSMessage))
-		if pairs := h.pairs(ctx, read); total+pairs <= departure.MaxPairs {
-			total += pairs
-		} else {
-			read = []departure.Event{{
-				Meta: read[0].Meta, Status: departure.Retry, Class: departure.ClassTooMany,
-				Detail: fmt.Sprintf("the batch has more than %d pairs of uid and merchant: this message is next", departure.MaxPairs),
-			}}
+		read, pairs := h.bounded(ctx, h.readMessage(ctx, record.SQSMessage))
+		if total+pairs > departure.MaxPairs {
+			read, pairs = []departure.Event{departure.Later(read[0])}, 0
 		}
+		total += pairs
 		events = append(events, read...)
 		ends[i] = len(events)
 	}
@@ -79,57 +74,38 @@ func (m message) received() int {
 // settle sends what failed to the dead-letter queue and keeps what may work later. It returns whether the message can be
 // deleted.
 func (h *Handler) settle(ctx context.Context, m message) bool {
-	var dead []queue.Message
-	for _, o := range m.outcomes {
-		if o.Status == departure.Failed {
-			dead = append(dead, h.deadLetter(ctx, triggerSQS, o, []byte(m.Body)))
-		}
-	}
-	if err := errors.Join(h.cfg.Queue.SendToDeadLetterQueue(ctx, dead)...); err != nil {
-		h.stay(ctx, m, m.outcomes[0], err)
-		return false
-	}
-	retry := func(o *departure.Outcome) bool { return o.Status == departure.Retry }
-	if len(m.outcomes) > 1 {
+	h.sendToDeadLetterQueue(ctx, triggerSQS, m.outcomes, []byte(m.Body))
+	i := slices.IndexFunc(m.outcomes, func(o *departure.Outcome) bool { return o.Status == departure.Failed && o.Lost() })
+	if i < 0 && len(m.outcomes) > 1 {
 		// One message each from here on: what is done must not be done again.
-		h.enqueue(ctx, m.outcomes, retry)
+		h.enqueue(ctx, m.outcomes, (*departure.Outcome).Lost)
 	}
-	if i := slices.IndexFunc(m.outcomes, retry); i >= 0 {
-		h.stay(ctx, m, m.outcomes[i], nil)
-		return false
+	if i < 0 {
+		i = slices.IndexFunc(m.outcomes, (*departure.Outcome).Lost)
 	}
-	return true
-}
-
-// stay leaves the message in the queue, hidden as long as the outcome asks for. If hiding fails, the message comes back
-// when its present visibility timeout ends.
-func (h *Handler) stay(ctx context.Context, m message, o *departure.Outcome, reason error) {
-	wait := queue.Wait(o.Class, m.received(), h.cfg.Now())
-	if err := errors.Join(reason, h.cfg.Queue.Hide(ctx, m.ReceiptHandle, wait)); err != nil {
+	if i < 0 {
+		return true
+	}
+	// It is hidden as long as the outcome asks for. If hiding fails, it comes back when its present visibility timeout ends.
+	wait := queue.Wait(m.outcomes[i].Class, m.received(), h.cfg.Now())
+	if err := h.cfg.Queue.Hide(ctx, m.ReceiptHandle, wait); err != nil {
 		h.cfg.Log.WarnContext(ctx, "message stays in the queue", "messageId", m.MessageId, "reason", err.Error())
 	}
+	return false
 }
 
 // readMessage reads the body of a message. One that cannot be read is a failed event.
 func (h *Handler) readMessage(ctx context.Context, m awsevents.SQSMessage) []departure.Event {
-	meta := h.envelope(ctx)
+	meta := h.envelope()
 	meta.ID = m.MessageId
 	if ms, err := strconv.ParseInt(m.Attributes["SentTimestamp"], 10, 64); err == nil {
 		meta.Time = time.UnixMilli(ms).UTC()
 	}
 	body, err := readEvent([]byte(m.Body))
-	var events []departure.Event
 	if err != nil {
-		events = append(events, departure.Refuse(meta, err))
-	} else {
-		events = departure.Merge(h.readQueued(ctx, body, meta))
+		return of("sqs message", []departure.Event{departure.Refuse(meta, err)})
 	}
-	for i := range events {
-		if events[i].Status == departure.Failed {
-			events[i].Detail = "sqs message: " + events[i].Detail
-		}
-	}
-	return events
+	return of("sqs message", h.readQueued(ctx, body, meta))
 }
 
 // readQueued reads an event that lies in the queue. An event whose trigger sends nothing to the queue is refused.

@@ -54,15 +54,19 @@ const triggerUnknown = "unknown"
 // Trigger returns the name of the trigger by which Lambda got the event: "sns", "sqs", "http", "eventbridge" or "direct". It
 // errs where the event is no JSON object or cannot invoke the function, and says what the event is.
 func Trigger(payload []byte) (string, error) {
-	e, err := readEvent(payload)
-	if err != nil {
-		return "", err
+	_, t, err := invoked(payload)
+	return t.name, err
+}
+
+// invoked reads the event of an invocation and finds its row.
+func invoked(payload []byte) (e event, t trigger, err error) {
+	if e, err = readEvent(payload); err == nil {
+		t, err = triggerOf(e)
 	}
-	t, err := triggerOf(e)
 	if err == nil && t.reply == nil {
 		err = t.refuse()
 	}
-	return t.name, err
+	return e, t, err
 }
 
 // triggerOf finds the row of the event. It errs where there is none.
@@ -118,11 +122,17 @@ func (e event) hasRecordsOf(service string) bool {
 
 func (r record) service() string { return r.SNSSource + r.EventSource }
 
-// describe says what an event of no trigger is.
+// describe says what an event of no trigger is. It quotes only what can be no value of a payload: the name of a service, and
+// names of members that are letters.
 func (e event) describe() string {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	switch {
 	case len(e.records) > 0:
-		return "an event with Records of " + departure.Quote(e.records[0].service())
+		service := e.records[0].service()
+		if name, ok := strings.CutPrefix(service, "aws:"); !ok || len(name) > 20 || strings.Trim(name, letters+"0123456789") != "" {
+			service = "another service"
+		}
+		return "an event with Records of " + service
 	case e.Has("Records"):
 		return "an event with empty or unreadable Records"
 	case e.context == nil:
@@ -130,6 +140,8 @@ func (e event) describe() string {
 	case e.context.Has("elb"):
 		return "a load balancer's request (requestContext.elb)"
 	}
-	names := strings.Join(slices.Sorted(maps.Keys(e.context)), ", ")
-	return "an event with a requestContext of " + departure.Quote(names)
+	names := slices.DeleteFunc(slices.Sorted(maps.Keys(e.context)), func(name string) bool {
+		return len(name) > 20 || strings.Trim(name, letters) != ""
+	})
+	return fmt.Sprintf("an event with a requestContext that has (%s)", strings.Join(names, ", "))
 }

@@ -51,8 +51,10 @@ func TestFunctionReplies(t *testing.T) {
 		"a payload":       {`{"do":"echo","text":"你好"}`, `"你好"`, "", ""},
 		"null":            {`{"do":"log","text":"x"}`, `null`, "", ""},
 		"an error's type": {`{"do":"err","text":"no"}`, `{"errorMessage":"no","errorType":"namedError"}`, "namedError", "no"},
-		"event not as due": {`17`, "", "UnmarshalTypeError",
-			"json: cannot unmarshal number into Go value of type lambdatest.order"},
+		"event not as due": {
+			`17`, "", "UnmarshalTypeError",
+			"json: cannot unmarshal number into Go value of type lambdatest.order",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			reply := mustInvoke(t, fn, row.event)

@@ -52,6 +52,7 @@ func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) 
 	}
 }
 
+// Accept implements [net.Listener].
 func (l *pipeListener) Accept() (net.Conn, error) {
 	select {
 	case conn := <-l.dialed:
@@ -61,5 +62,8 @@ func (l *pipeListener) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *pipeListener) Close() error   { close(l.closed); return nil }
+// Close implements [net.Listener].
+func (l *pipeListener) Close() error { close(l.closed); return nil }
+
+// Addr implements [net.Listener].
 func (l *pipeListener) Addr() net.Addr { return &net.TCPAddr{} }

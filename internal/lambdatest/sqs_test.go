@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -177,7 +176,7 @@ func TestDeliverPassesAnSQSEvent(t *testing.T) {
 		!strings.HasSuffix(got.EventSourceARN, ":unbind") || *got.MessageAttributes["reason"].StringValue != "busy" {
 		t.Errorf("record %+v, %v", got, err)
 	}
-	sent := fmt.Sprint(d.Received[0].Sent.UnixMilli())
+	sent := strconv.FormatInt(d.Received[0].Sent.UnixMilli(), 10)
 	if got.Attributes["ApproximateReceiveCount"] != "1" || got.Attributes["SentTimestamp"] != sent {
 		t.Errorf("attributes %v", got.Attributes)
 	}

@@ -44,13 +44,11 @@ func settle(o *departure.Outcome, err error) {
 
 // policy is what to do after an error of WeChat.
 type policy struct {
-	// again: the same call may succeed in a moment.
-	again bool
-	// verify: read the bind list. The uid may be unbound or unknown all the same: WeChat does not document its reply for a
-	// uid that is not bound, and most leavers were never bound.
+	again bool // the same call may succeed in a moment
+	halts bool // the whole merchant is concerned, so send it nothing more
+	// verify: read the bind list. The uid may be unbound or unknown all the same: WeChat does not document its reply for
+	// a uid that is not bound, and most leavers were never bound.
 	verify bool
-	// halts: the whole merchant is concerned, so send it nothing more.
-	halts bool
 }
 
 func policyOf(err error) policy {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -14,7 +16,14 @@ import (
 	"wedata-unbind/internal/wedata"
 )
 
-const notListed = "not in the merchant's bind list: never bound, or bound under another identifier"
+// notListed is the detail of an unknown uid.
+func notListed(uid string) string {
+	const detail = "not in the merchant's bind list: never bound, or bound under another identifier"
+	if strings.ContainsAny(uid, ",;，；、") {
+		return detail + `; several people are a list, such as ["E1001","E1002"]`
+	}
+	return detail
+}
 
 // merchant is the work on one merchant within one batch.
 type merchant struct {
@@ -43,7 +52,7 @@ func (m *merchant) unbind(whole context.Context, outcomes []*departure.Outcome) 
 		ctx, cancel = context.WithDeadline(whole, deadline.Add(-min(10*time.Second, time.Until(deadline)/3)))
 		defer cancel()
 	}
-	verify := make([]bool, len(outcomes))
+	open := make([]*departure.Outcome, len(outcomes))
 	var group errgroup.Group
 	group.SetLimit(m.share)
 	for i, o := range outcomes {
@@ -51,17 +60,14 @@ func (m *merchant) unbind(whole context.Context, outcomes []*departure.Outcome) 
 			attempts, err := m.call(ctx, func(token string) error { return m.cfg.API.UnbindUser(ctx, token, o.UID) })
 			o.Attempts = attempts
 			settle(o, err)
-			verify[i] = err == nil && !m.cfg.Trust || policyOf(err).verify
+			if err == nil && !m.cfg.Trust || policyOf(err).verify {
+				open[i] = o
+			}
 			return nil
 		})
 	}
 	_ = group.Wait() // no function errs: every fault is in an outcome
-	var open []*departure.Outcome
-	for i, o := range outcomes {
-		if verify[i] {
-			open = append(open, o)
-		}
-	}
+	open = slices.DeleteFunc(open, func(o *departure.Outcome) bool { return o == nil })
 	if len(open) > 0 {
 		m.verify(whole, open)
 	}
@@ -80,7 +86,7 @@ func (m *merchant) verify(ctx context.Context, outcomes []*departure.Outcome) {
 			o.Detail = "not verified, the bind list could not be read: " + err.Error()
 		case err != nil:
 		case !listed:
-			o.Status, o.Class, o.Detail = departure.Unknown, "", notListed
+			o.Status, o.Class, o.Detail = departure.Unknown, "", notListed(o.UID)
 		case !isBound:
 			o.Status, o.Class, o.Detail = departure.Unbound, "", ""
 		case o.Status == departure.Unbound:
@@ -98,7 +104,7 @@ func (m *merchant) dryRun(ctx context.Context, outcomes []*departure.Outcome) {
 		switch isBound, listed := bound[o.UID]; {
 		case err != nil:
 		case !listed:
-			o.Status, o.Detail = departure.Unknown, notListed
+			o.Status, o.Detail = departure.Unknown, notListed(o.UID)
 		case isBound:
 			o.Status = departure.WouldUnbind
 		default:

@@ -1,6 +1,4 @@
 // Package offboard turns departures into outcomes: it unbinds each uid, and reads the bind list to verify it.
-//
-// It knows neither where departures come from nor where tokens are kept.
 package offboard
 
 import (
@@ -8,7 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -28,18 +26,15 @@ type API interface {
 type Config struct {
 	API    API
 	Tokens Tokens
-	// Trust takes WeChat's errcode 0 for an unbinding, without reading the bind list.
-	Trust bool
+	Trust  bool // take WeChat's errcode 0 for an unbinding, without reading the bind list
 	// Concurrency is about how many calls to WeChat run at once. Every merchant gets the same share of them, at least one.
 	// Default 16.
 	Concurrency int
 	// Attempts is how often a call is made while WeChat is busy or cannot be reached. Default 4: after that the queue's
 	// longer waits help more.
 	Attempts int
-	// Backoff is the longest wait before the second attempt; it doubles with each attempt. Default 200 ms.
-	Backoff time.Duration
-	// Now is the clock. Default time.Now.
-	Now func() time.Time
+	Backoff  time.Duration    // the longest wait before the second attempt, doubled with each attempt; default 200 ms
+	Now      func() time.Time // the clock; default time.Now
 }
 
 // Service carries departures out. It is safe for concurrent use.
@@ -67,9 +62,8 @@ func New(cfg Config) (*Service, error) {
 
 // Run carries events out. It returns the outcomes of each event in the order given: people in their order and, for each of
 // them, the merchants. It never errs as a whole: every departure has an outcome of its own, and one for which the context
-// leaves no time is Retry.
-//
-// All the events are one batch: the bind list of a merchant is read once, after all its unbindings.
+// leaves no time is Retry. All the events are one batch: the bind list of a merchant is read once, after all its
+// unbindings.
 func (s *Service) Run(ctx context.Context, events ...departure.Event) [][]departure.Outcome {
 	return s.each(ctx, events, false)
 }
@@ -83,12 +77,14 @@ func (s *Service) DryRun(ctx context.Context, events ...departure.Event) [][]dep
 func (s *Service) each(ctx context.Context, events []departure.Event, dryRun bool) [][]departure.Outcome {
 	all := make([][]departure.Outcome, len(events))
 	open := map[string][]*departure.Outcome{}
-	merchants := sync.OnceValues(func() ([]string, error) {
-		all, _, err := s.cfg.Tokens.Merchants(ctx)
-		return all, err
-	})
+	merchants, fault := s.Merchants(ctx, events)
+	// The caller may have counted while the merchants could not be read.
+	tooMany := departure.Pairs(events, len(merchants)) > departure.MaxPairs
 	for i, event := range events {
-		all[i] = s.plan(event, merchants)
+		if tooMany {
+			event = departure.Later(event)
+		}
+		all[i] = s.plan(event, merchants, fault)
 		for j := range all[i] {
 			o := &all[i][j]
 			o.DryRun = dryRun
@@ -117,24 +113,26 @@ func (s *Service) each(ctx context.Context, events []departure.Event, dryRun boo
 	return all
 }
 
-// Merchants returns the merchants of a departure that names none, as [Tokens] does.
-func (s *Service) Merchants(ctx context.Context) (appids []string, index bool, err error) {
-	return s.cfg.Tokens.Merchants(ctx)
+// Merchants returns the merchants of the events that name none, as [Tokens] does. Where all name theirs, it returns nil.
+func (s *Service) Merchants(ctx context.Context, events []departure.Event) ([]string, error) {
+	if !slices.ContainsFunc(events, func(e departure.Event) bool { return e.Status == "" && len(e.Merchants) == 0 }) {
+		return nil, nil
+	}
+	appids, _, err := s.cfg.Tokens.Merchants(ctx)
+	return appids, err
 }
 
 // plan returns the outcomes that an event will have. Those without a status are to be carried out.
-func (s *Service) plan(event departure.Event, merchants func() ([]string, error)) []departure.Outcome {
+func (s *Service) plan(event departure.Event, merchants []string, fault error) []departure.Outcome {
 	if event.Status != "" {
 		return []departure.Outcome{event.Outcome()}
 	}
-	appids := event.Merchants
-	var fault error
-	if len(appids) == 0 {
-		if appids, fault = merchants(); fault != nil {
-			appids = []string{""}
-		}
+	if len(event.Merchants) > 0 {
+		fault = nil
+	} else if fault != nil {
+		merchants = []string{""}
 	}
-	departures := event.Departures(appids)
+	departures := event.Departures(merchants)
 	outcomes := make([]departure.Outcome, len(departures))
 	for i, d := range departures {
 		o := &outcomes[i]

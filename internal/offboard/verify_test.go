@@ -13,7 +13,7 @@ import (
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
-// Issue: where the list could not be read, people who were still bound had the status unbound.
+// Where the list could not be read, people who were still bound had the status unbound.
 func TestTheStatusWhereTheListCannotBeRead(t *testing.T) {
 	for _, tc := range []struct {
 		name   string
@@ -41,7 +41,7 @@ func TestTheStatusWhereTheListCannotBeRead(t *testing.T) {
 	}
 }
 
-// Issue: a rate limit in the middle of a batch made those before it unbound without a list.
+// A rate limit in the middle of a batch made those before it unbound without a list.
 func TestARateLimitWithinABatchIsRetried(t *testing.T) {
 	b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Concurrency = 1 })
 	b.wechat.Bind(shop, wedatatest.Bound("E1005"), wedatatest.Bound("E1006"))
@@ -56,7 +56,7 @@ func TestARateLimitWithinABatchIsRetried(t *testing.T) {
 	}
 }
 
-// Issue: out of time, no list was read: 76 of 150 who were still bound had the status unbound.
+// Out of time, no list was read: 76 of 150 who were still bound had the status unbound.
 func TestTimeIsKeptForTheList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Now = time.Now })
@@ -85,7 +85,7 @@ func TestTimeIsKeptForTheList(t *testing.T) {
 	})
 }
 
-// Issue: calls were served first come, first served, so that one slow merchant delayed the fast ones.
+// Calls were served first come, first served, so that one slow merchant delayed the fast ones.
 func TestASlowMerchantDoesNotDelayTheOthers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Now = time.Now })

@@ -5,6 +5,7 @@ package secrets
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -21,27 +22,25 @@ type API interface {
 		*secretsmanager.GetSecretValueOutput, error)
 }
 
+const (
+	stale   = time.Hour       // how long after its last good read a secret is served while reads fail but may work later
+	timeout = 5 * time.Second // of one read, with all the attempts of the SDK
+)
+
 // Config configures a [Cache]. The zero value of each member is its default.
 type Config struct {
 	// TTL is how long a secret is served without a new read, ±10 % so that functions that start together do not
 	// read at the same time. Default 5 minutes.
 	TTL time.Duration
-	// Stale is how long after the last good read a secret is still served while reads fail for a reason that may
-	// pass. Default 1 hour.
-	Stale time.Duration
-	// Hold is how long a failed read is not repeated, nor a read by Renew that brought no other version. It is the
-	// only limit on reads by Renew. Default 30 seconds.
+	// Hold is how long a failed read is not repeated, nor a Renew that brought no other version. Default 30 seconds.
 	Hold time.Duration
-	// Timeout bounds one read with all the attempts of the SDK. Default 5 seconds.
-	Timeout time.Duration
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 	// Rand returns a number in [0, 1) for the TTL. Default rand.Float64.
 	Rand func() float64
 }
 
-// Cache reads secrets and keeps each for a while. It never removes one: only the operator names secrets. It is safe
-// for concurrent use.
+// Cache reads secrets and keeps each one: only the operator names secrets. It is safe for concurrent use.
 type Cache struct {
 	api   API
 	cfg   Config
@@ -65,9 +64,7 @@ type entry struct {
 // New returns an empty Cache.
 func New(api API, cfg Config) *Cache {
 	cfg.TTL = cmp.Or(cfg.TTL, 5*time.Minute)
-	cfg.Stale = cmp.Or(cfg.Stale, time.Hour)
 	cfg.Hold = cmp.Or(cfg.Hold, 30*time.Second)
-	cfg.Timeout = cmp.Or(cfg.Timeout, 5*time.Second)
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
@@ -78,15 +75,11 @@ func New(api API, cfg Config) *Cache {
 }
 
 // Get returns the secret named id, a name or an ARN, from the cache while it is fresh. Callers who want the same
-// secret at the same time share one read. It goes on when one of them leaves.
-//
-// The error is an [*Error]. While reads fail for a reason that may pass, Get returns the last secret for Config.Stale.
+// secret at the same time share one read. It goes on when one of them leaves. The error is an [*Error]. While reads
+// fail for a reason that may pass, Get returns the last secret for an hour.
 func (c *Cache) Get(ctx context.Context, id string) (Secret, error) {
-	e, err := c.read(ctx, id, nil)
-	if err != nil {
-		return Secret{}, err
-	}
-	if e.err == nil || c.now().Sub(e.good) <= c.cfg.Stale {
+	e := c.read(ctx, id, nil)
+	if e.err == nil || c.now().Sub(e.good) <= stale {
 		return e.secret, nil
 	}
 	return Secret{}, e.err
@@ -94,17 +87,14 @@ func (c *Cache) Get(ctx context.Context, id string) (Secret, error) {
 
 // Renew returns the secret after a version of it, seen, was refused. It reads the secret again, unless the cache has
 // another version. Callers who ask at the same time share one read.
-//
 // After a read that failed, or that brought the version seen again, Renew does not read for Config.Hold, and returns
 // what that read brought, unless ctx comes from [WithoutLimit]. The error is an [*Error].
 func (c *Cache) Renew(ctx context.Context, seen Secret) (Secret, error) {
-	e, err := c.read(ctx, seen.ID, &seen)
-	switch {
-	case err != nil:
-		return Secret{}, err
-	case e.secret.Version != seen.Version:
+	e := c.read(ctx, seen.ID, &seen)
+	if e.secret.Version != seen.Version {
 		return c.Get(ctx, seen.ID)
-	case e.err != nil:
+	}
+	if e.err != nil {
 		return Secret{}, e.err
 	}
 	return e.secret, nil
@@ -113,7 +103,9 @@ func (c *Cache) Renew(ctx context.Context, seen Secret) (Secret, error) {
 type limitKey struct{}
 
 // WithoutLimit returns a context for a caller who may cause reads at any time: Config.Hold does not count.
-func WithoutLimit(ctx context.Context) context.Context { return context.WithValue(ctx, limitKey{}, true) }
+func WithoutLimit(ctx context.Context) context.Context {
+	return context.WithValue(ctx, limitKey{}, true)
+}
 
 // due reports whether the secret must be read: for Get, where seen is nil, or for Renew.
 func (c *Cache) due(ctx context.Context, e entry, seen *Secret) bool {
@@ -124,29 +116,27 @@ func (c *Cache) due(ctx context.Context, e entry, seen *Secret) bool {
 	return e.secret.Version == seen.Version && (!c.now().Before(e.held) || noLimit)
 }
 
-// read returns the entry after the read that is due, if one is. It errs only when ctx ends. Get and Renew do not share
-// a read: one that began before the refusal may bring the refused version.
-func (c *Cache) read(ctx context.Context, id string, seen *Secret) (entry, error) {
+// read returns the entry after the read that is due, if one is, or with the end of ctx as its error. Get and Renew do
+// not share a read: one that began before the refusal may bring the refused version.
+func (c *Cache) read(ctx context.Context, id string, seen *Secret) entry {
 	c.mu.Lock()
 	e := c.entries[id]
 	c.mu.Unlock()
 	if !c.due(ctx, e, seen) {
-		return e, nil
+		return e
 	}
-	if ctx.Err() != nil {
-		return entry{}, &Error{ID: id, Reason: Interrupted, Err: ctx.Err()}
+	if ctx.Err() == nil {
+		key := fmt.Sprintf("renew %t: %s", seen != nil, id)
+		done := c.reads.DoChan(key, func() (any, error) { return c.fetch(context.WithoutCancel(ctx), id, seen), nil })
+		select {
+		case result := <-done:
+			e, _ = result.Val.(entry) // which fetch returns
+			return e
+		case <-ctx.Done():
+		}
 	}
-	key := id
-	if seen != nil {
-		key = "renew " + id
-	}
-	done := c.reads.DoChan(key, func() (any, error) { return c.fetch(context.WithoutCancel(ctx), id, seen), nil })
-	select {
-	case result := <-done:
-		return result.Val.(entry), nil
-	case <-ctx.Done():
-		return entry{}, &Error{ID: id, Reason: Interrupted, Err: ctx.Err()}
-	}
+	e.good, e.err = time.Time{}, &Error{ID: id, Reason: Interrupted, Err: ctx.Err()}
+	return e
 }
 
 // fetch reads the secret, unless the read of another caller has just ended, and returns the entry with the result.
@@ -158,7 +148,7 @@ func (c *Cache) fetch(ctx context.Context, id string, seen *Secret) entry {
 	if !c.due(ctx, e, seen) {
 		return e
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	secret, err := c.get(ctx, id)
 	now := c.now()

@@ -1,7 +1,6 @@
 package secrets
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -32,35 +31,38 @@ const (
 	again                    = "it is tried again later; if it stays, check "
 )
 
-// reasons is the table of reasons: whether the same read may succeed later by itself, what to do, and the error code
-// (Secrets Manager API reference, GetSecretValue).
+type codes = map[string]struct{}
+
+// reasons is the table of reasons: whether the same read may succeed later although nobody changes anything, what to
+// do, and the error codes (Secrets Manager API reference, GetSecretValue; the SDK's lists for all services).
 var reasons = map[Reason]struct {
-	temporary    bool
-	advice, code string
+	temporary bool
+	advice    string
+	codes     codes
 }{
 	Missing: {false, "create it in this function's account and region and write a value, or correct the name " +
-		"(another account's needs its whole ARN)", "ResourceNotFoundException"},
-	MarkedForDeletion: {false, "restore it (aws secretsmanager restore-secret) or name another", "InvalidRequestException"},
-	Denied: {false, "allow this function's role secretsmanager:GetSecretValue on this secret, and kms:Decrypt on " +
-		"its key where that is a key of your own", "AccessDeniedException"},
-	Undecryptable: {false, "check that its KMS key is enabled, not awaiting deletion, and allows this function's " +
-		"role kms:Decrypt", "DecryptionFailure"},
-	Binary:      {false, "write it as text (SecretString)", ""},
-	Empty:       {false, "write its value", ""},
-	Refused:     {false, "check the name of the secret, and the function's credentials and region", ""},
-	Throttled:   {true, again + "what else reads secrets in this account", ""},
-	ServerFault: {true, again + "the AWS Health Dashboard", ""},
-	Unreachable: {true, again + "the function's subnets, NAT or VPC endpoint, security groups and proxy", ""},
-	Interrupted: {true, "it is tried again later", ""},
+		"(another account's needs its whole ARN)", codes{"ResourceNotFoundException": {}}},
+	MarkedForDeletion: {false, "restore it with aws secretsmanager restore-secret, or name another",
+		codes{"InvalidRequestException": {}}},
+	Denied: {false, "allow this function's role secretsmanager:GetSecretValue on this secret, and kms:Decrypt on its " +
+		"key where that is a key of your own", codes{"AccessDeniedException": {}}},
+	Undecryptable: {false, "check that its KMS key is enabled, not awaiting deletion, and allows this function's role " +
+		"kms:Decrypt", codes{"DecryptionFailure": {}}},
+	Binary:      {false, "write it as text (SecretString)", nil},
+	Empty:       {false, "write its value", nil},
+	Refused:     {false, "check the name of the secret, and the function's credentials and region", nil},
+	Throttled:   {true, again + "what else reads secrets in this account", retry.DefaultThrottleErrorCodes},
+	ServerFault: {true, again + "the AWS Health Dashboard", codes{"InternalServiceError": {}}},
+	Unreachable: {true, again + "the function's subnets, NAT or VPC endpoint, security groups and proxy",
+		retry.DefaultRetryableErrorCodes},
+	Interrupted: {true, "it is tried again later", nil},
 }
 
 // Error is a secret that could not be read. It never holds the secret's content.
 type Error struct {
-	// ID is the name or ARN that was asked for.
-	ID     string
+	ID     string // the name or ARN that was asked for
 	Reason Reason
-	// Err is the SDK's or the context's error, or nil where the secret was read and cannot be used.
-	Err error
+	Err    error // the SDK's error or the caller's context error; nil where the secret was read and cannot be used
 }
 
 // Error names the secret, what is wrong with it, what to do, and AWS's error if there is one.
@@ -75,7 +77,7 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Temporary reports whether the same read may succeed later by itself.
+// Temporary reports whether the same read may succeed later although nobody changes anything.
 func (e *Error) Temporary() bool { return reasons[e.Reason].temporary }
 
 // Class is the class of the fault in logs and metrics.
@@ -83,48 +85,37 @@ func (e *Error) Class() string { return "secret" }
 
 // classify finds the reason by error code, HTTP status and type.
 func classify(err error) Reason {
-	var api smithy.APIError = &smithy.GenericAPIError{}
-	errors.As(err, &api)
-	for reason, row := range reasons {
-		if row.code != "" && row.code == api.ErrorCode() {
-			return reason
+	if api, ok := errors.AsType[smithy.APIError](err); ok {
+		for reason, row := range reasons {
+			if _, listed := row.codes[api.ErrorCode()]; listed {
+				return reason
+			}
 		}
 	}
-	_, throttled := retry.DefaultThrottleErrorCodes[api.ErrorCode()]
-	_, timedOut := retry.DefaultRetryableErrorCodes[api.ErrorCode()]
-	_, network := errors.AsType[net.Error](err) // also where Config.Timeout ended the read
-	_, unsent := errors.AsType[*smithyhttp.RequestSendError](err)
-	switch status := httpStatus(err); {
-	case throttled || status == http.StatusTooManyRequests:
+	status := 0 // where there is no reply
+	if reply, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
+		status = reply.HTTPStatusCode()
+	}
+	_, network := errors.AsType[net.Error](err)
+	switch {
+	case status == http.StatusTooManyRequests:
 		return Throttled
-	case api.ErrorFault() == smithy.FaultServer || status >= 500:
+	case status >= 500:
 		return ServerFault
-	case status >= 300 && !timedOut:
-		return Refused
-	case status >= 200 || timedOut || network || unsent: // 200: cut off, or not from Secrets Manager
+	case status/100 == 2, status == 0 && network: // a reply that was cut off or is not one of Secrets Manager, or none
 		return Unreachable
 	}
 	return Refused
 }
 
-func httpStatus(err error) int {
-	if reply, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
-		return reply.HTTPStatusCode()
-	}
-	return 0
-}
-
-// describe returns AWS's error code and message in one line of at most 400 bytes, else fixed words: the errors of
-// decoders and of the network may quote the secret.
+// describe returns AWS's error code and message on one line of at most 400 bytes, or what else is known in fixed
+// words: the texts of decoders and of the network may quote what they met.
 func describe(err error) string {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
 		return fmt.Sprintf("%.400s", strings.Join(strings.Fields(api.ErrorCode()+": "+api.ErrorMessage()), " "))
 	}
-	if status := httpStatus(err); status != 0 {
-		return fmt.Sprintf("unreadable reply, HTTP %d", status)
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "timed out"
+	if reply, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && reply.HTTPStatusCode() != 0 {
+		return fmt.Sprintf("unreadable reply, HTTP %d", reply.HTTPStatusCode())
 	}
 	return "no reply"
 }

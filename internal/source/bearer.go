@@ -2,7 +2,7 @@ package source
 
 import (
 	"cmp"
-	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -22,11 +22,7 @@ func readBearer(m *members) scheme {
 
 // bearerKeys removes a leading "Bearer ", as is done with the header, so that both ways to paste a key work.
 func bearerKeys(m *members) []string {
-	var keys []string
-	for _, key := range m.texts("keys") {
-		keys = append(keys, withoutBearer(key))
-	}
-	return keys
+	return m.keys(func(key string) ([]byte, error) { return []byte(withoutBearer(key)), nil })
 }
 
 func withoutBearer(s string) string { return strings.TrimPrefix(s, "Bearer ") }
@@ -35,8 +31,7 @@ func (b bearer) open(r *http.Request, body []byte, _ time.Time) (message, error)
 	if err := b.verify(r); err != nil {
 		return message{}, err
 	}
-	text, err := decode(r.Header, body)
-	return message{body: text}, err
+	return decoded(r.Header, body), nil
 }
 
 func (b bearer) verify(r *http.Request) error {
@@ -74,7 +69,7 @@ func (o okta) open(r *http.Request, body []byte, now time.Time) (message, error)
 	challenge, ok := single(r.Header.Values("X-Okta-Verification-Challenge"))
 	reply, err := strictjson.Marshal(map[string]string{"verification": challenge})
 	if !ok || err != nil {
-		return message{}, errors.New("no challenge that can be answered")
+		return message{}, fmt.Errorf("%w: no challenge that can be answered", ErrMalformed)
 	}
 	return handshake(jsonReply(reply)), nil
 }

@@ -32,39 +32,43 @@ func decode(header http.Header, body []byte) ([]byte, error) {
 			return nil, errors.New("the body is compressed: have it sent as it is")
 		}
 	}
-	media, params, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	_, params, _ := mime.ParseMediaType(header.Get("Content-Type"))
 	if !slices.Contains([]string{"", "utf-8", "utf8", "us-ascii"}, strings.ToLower(params["charset"])) {
 		return nil, errors.New("the body is not in UTF-8: have it sent in UTF-8")
 	}
-	if body = withoutMark(body); media == "application/x-www-form-urlencoded" && !startsJSON(body) {
-		return formObject(body)
-	}
-	return object(body)
-}
-
-// startsJSON reports whether the body is JSON although its Content-Type says that it is a form. curl -d sends that
-// type with any body, and no form starts with a bracket.
-func startsJSON(body []byte) bool {
-	start := bytes.TrimSpace(body)
-	return bytes.HasPrefix(start, []byte("{")) || bytes.HasPrefix(start, []byte("["))
-}
-
-// object is decode for a body without a usable Content-Type. How the body starts tells the format.
-func object(body []byte) ([]byte, error) {
 	body = withoutMark(body)
-	value, err := readJSON(body)
-	name, _, hasEquals := bytes.Cut(body, []byte("="))
+	var fields map[string]string
+	var err error
 	switch {
-	case err == nil:
-		return value, nil
+	case isForm(header, body):
+		fields, err = formFields(body)
 	case bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")):
-		return xmlObject(body)
-	case isWords(body):
-		return strictjson.Marshal(string(body))
-	case hasEquals && len(name) > 0 && len(bytes.Trim(name, letters+"0123456789_.-%+")) == 0:
-		return formObject(body)
+		fields, err = xmlFields(body)
+	default:
+		value, err := readJSON(body)
+		if err != nil && isWords(body) {
+			return strictjson.Marshal(string(body))
+		}
+		return value, err
 	}
-	return nil, err
+	if err != nil {
+		return nil, err
+	}
+	text, err := strictjson.Marshal(fields)
+	if err != nil {
+		return nil, errors.New("not valid UTF-8")
+	}
+	return text, nil
+}
+
+// isForm reports whether the body is a form: it has the Content-Type of one, or starts with a name and =. curl -d sends
+// that type with any body, and no form starts with a bracket.
+func isForm(header http.Header, body []byte) bool {
+	body = withoutMark(body)
+	media, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
+	name, _, hasEquals := bytes.Cut(body, []byte("="))
+	return media == "application/x-www-form-urlencoded" && bytes.IndexAny(bytes.TrimSpace(body), "{[<") != 0 ||
+		hasEquals && len(name) > 0 && len(bytes.Trim(name, letters+"0123456789_.-%+")) == 0
 }
 
 // isWords reports whether the body is a few words and no data: HiBob's test delivery is "Ping test".
@@ -90,8 +94,8 @@ func readJSON(body []byte) ([]byte, error) {
 	}
 }
 
-// formObject reads a form. (The standard library allows no semicolons in it, and a bounded number of fields.)
-func formObject(body []byte) ([]byte, error) {
+// formFields reads a form. (The standard library allows no semicolons in it, and a bounded number of fields.)
+func formFields(body []byte) (map[string]string, error) {
 	values, err := url.ParseQuery(string(body))
 	if err != nil {
 		return nil, errors.New("not a form")
@@ -103,7 +107,7 @@ func formObject(body []byte) ([]byte, error) {
 		}
 		fields[name] = list[0]
 	}
-	return stringsObject(fields)
+	return fields, nil
 }
 
 // element is an XML element. Attributes and namespaces are not read.
@@ -113,10 +117,10 @@ type element struct {
 	Elements []element `xml:",any"`
 }
 
-// xmlObject reads the elements inside the root element: {"UserID":"zhangsan"} for
+// xmlFields reads the elements inside the root element: {"UserID":"zhangsan"} for
 // <xml><UserID>zhangsan</UserID></xml>. An element that holds elements is no string and is left out. encoding/xml
 // limits the depth, and knows no entities but the five of XML itself.
-func xmlObject(body []byte) ([]byte, error) {
+func xmlFields(body []byte) (map[string]string, error) {
 	var roots []element
 	for dec := xml.NewDecoder(bytes.NewReader(body)); ; {
 		token, err := dec.Token()
@@ -138,24 +142,17 @@ func xmlObject(body []byte) ([]byte, error) {
 			return nil, errors.New("not XML, not complete, or with a DTD, text or element beside the root element")
 		}
 	}
-	fields, seen := map[string]string{}, map[string]bool{}
+	fields := map[string]string{}
 	for _, e := range roots[0].Elements {
-		name := e.XMLName.Local
-		if seen[name] {
+		if _, again := fields[e.XMLName.Local]; again {
 			return nil, errors.New("an element stands twice in the XML")
 		}
-		seen[name] = true
-		if len(e.Elements) == 0 {
-			fields[name] = e.Text
+		fields[e.XMLName.Local] = e.Text
+	}
+	for _, e := range roots[0].Elements {
+		if len(e.Elements) > 0 {
+			delete(fields, e.XMLName.Local)
 		}
 	}
-	return stringsObject(fields)
-}
-
-func stringsObject(fields map[string]string) ([]byte, error) {
-	text, err := strictjson.Marshal(fields)
-	if err != nil {
-		return nil, errors.New("not valid UTF-8")
-	}
-	return text, nil
+	return fields, nil
 }

@@ -10,7 +10,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"net/url"
 	"slices"
 	"strings"
@@ -34,7 +33,7 @@ type callback struct {
 }
 
 func readCallback(m *members) callback {
-	return callback{token: m.need("token"), key: m.aesKey("aes_key"), owners: m.texts("owner_keys")}
+	return callback{token: m.key("token"), key: m.aesKey("aes_key"), owners: m.texts("owner_keys")}
 }
 
 const (
@@ -131,22 +130,4 @@ func single(values []string) (string, bool) {
 		return "", false
 	}
 	return values[0], true
-}
-
-// decodeHex and decodeBase64 drop the decoder's error, which would quote the key.
-func decodeHex(s string) ([]byte, error) {
-	key, err := hex.DecodeString(s)
-	if err != nil {
-		return nil, errors.New("is not hexadecimal")
-	}
-	return key, nil
-}
-
-// decodeBase64 reads base64 of either alphabet, padded or not.
-func decodeBase64(s string) ([]byte, error) {
-	key, err := base64.RawStdEncoding.DecodeString(strings.NewReplacer("-", "+", "_", "/").Replace(unpadded(s)))
-	if err != nil {
-		return nil, errors.New("is not base64")
-	}
-	return key, nil
 }

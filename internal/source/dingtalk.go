@@ -35,7 +35,7 @@ func (d dingTalk) open(r *http.Request, body []byte, now time.Time) (message, er
 		return message{}, err
 	}
 	event, err := readJSON(text)
-	return message{body: event, reply: func() Reply { return d.success(owner, now) }}, err
+	return message{body: event, err: err, reply: func() Reply { return d.success(owner, now) }}, nil
 }
 
 // success returns the only reply that DingTalk accepts.

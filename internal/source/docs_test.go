@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -115,29 +116,29 @@ func TestDocumentedRecipes(t *testing.T) {
 		{"okta", `{"data":{"events":[` + string(sample(t, "okta-user.lifecycle.deactivate-logevent.json")) + `]}}`, "left john.doe@example.com"},
 
 		{"bamboo", `{"employees":[{"id":"12345","action":"Updated","timestamp":"2026-01-31T18:42:00+0000","changedFields":["Status"],"fields":{"Status":"Inactive","Work Email":"bryony@example.com"}}]}`, "left bryony@example.com"},
-		{"bamboo", `{"employees":[{"id":"12345","action":"Updated","fields":{"Status":"Inactive"}}]}`, "failed: uid: nothing at fields.Work Email"},
-		{"bamboo", `{"employees":[{"id":"12345","action":"Deleted","fields":{"Status":"Inactive"}}]}`, `ignored: action is "Deleted", wanted "Updated"`},
+		{"bamboo", `{"employees":[{"id":"12345","action":"Updated","fields":{"Status":"Inactive"}}]}`, "failed: item 1: uid: nothing at fields.Work Email"},
+		{"bamboo", `{"employees":[{"id":"12345","action":"Deleted","fields":{"Status":"Inactive"}}]}`, `ignored: action is another value, wanted "Updated"`},
 		{"bamboo", string(sample(t, "bamboohr-field-based-docs.json")), `ignored: fields.Status is missing, wanted "Inactive"`},
 		{"bamboo", string(sample(t, "bamboohr-employee.updated.json")), "ignored: employees is missing or empty"},
 
 		{"bob", `{"companyId":636192,"type":"employee.left","triggeredBy":"system","triggeredAt":"2026-11-30T10:00:00.000","version":"v2","data":{"employeeId":"3332883804235530894"}}`, "left 3332883804235530894"},
-		{"bob", `{"companyId":636192,"type":"employee.inactivated","data":{"employeeId":"3332883804235530894"}}`, `ignored: type is "employee.inactivated", wanted "employee.left"`},
-		{"bob", "Ping test", `ignored: type is missing, wanted "employee.left"`},
+		{"bob", `{"companyId":636192,"type":"employee.inactivated","data":{"employeeId":"3332883804235530894"}}`, `ignored: type is another value, wanted "employee.left"`},
+		{"bob", "Ping test", "ignored: a text and no event, such as a test delivery"},
 		{"bob", `{"text":"Ping test"}`, `ignored: type is missing, wanted "employee.left"`},
 
 		{"gusto", strings.Replace(string(sample(t, "gusto-employee.termination_cancelled.json")), "_cancelled", "_effective", 1), "left bcfc9744-0ab3-4ef3-ab0d-e728255d659c"},
-		{"gusto", strings.Replace(string(sample(t, "gusto-employee.termination_cancelled.json")), "termination_cancelled", "terminated", 1), `ignored: event_type is "employee.terminated", wanted "employee.termination_effective" or "employee.terminated_effective"`},
+		{"gusto", strings.Replace(string(sample(t, "gusto-employee.termination_cancelled.json")), "termination_cancelled", "terminated", 1), `ignored: event_type is another value, wanted "employee.termination_effective" or "employee.terminated_effective"`},
 
 		{"deel", `{"data":{"meta":{"event_type":"contract.terminated","event_id":"e","occurred_at":"2026-02-05T15:39:38.070Z"},"resource":[{"contract_id":"c","worker_email":"a@x"},{"worker_email":"b@x"}]},"timestamp":"2026-02-05T15:39:39Z"}`, "left a@x,b@x"},
-		{"deel", `{"data":{"meta":{"event_type":"contract.created"},"resource":[{"worker_email":"a@x"}]}}`, `ignored: data.meta.event_type is "contract.created", wanted "contract.terminated"`},
+		{"deel", `{"data":{"meta":{"event_type":"contract.created"},"resource":[{"worker_email":"a@x"}]}}`, `ignored: data.meta.event_type is another value, wanted "contract.terminated"`},
 		{"deel", `{"data":{"meta":{"event_type":"contract.terminated"},"resource":[{"contract_id":"c"}]}}`, "failed: uid: nothing at data.resource.#.worker_email"},
 
 		{"merge", `{"hook":{"id":"h","event":"Employee.changed"},"linked_account":{"id":"l"},"data":{"id":"d","work_email":"a@x","employment_status":"INACTIVE","termination_date":"2026-11-30T00:00:00Z"}}`, "left a@x"},
-		{"merge", `{"hook":{"event":"Employee.changed"},"data":{"work_email":"a@x","employment_status":"ACTIVE"}}`, `ignored: data.employment_status is "ACTIVE", wanted "INACTIVE"`},
+		{"merge", `{"hook":{"event":"Employee.changed"},"data":{"work_email":"a@x","employment_status":"ACTIVE"}}`, `ignored: data.employment_status is another value, wanted "INACTIVE"`},
 
 		{"finch", `{"connection_id":"c","event_type":"directory.deleted","data":{"individual_id":"b2338cfb-472f-4f72-9faa-e028c083144a"}}`, "left E1001"},
 		{"finch", `{"connection_id":"c","event_type":"directory.deleted","data":{"individual_id":"5d0b279e-8cb4-4b5f-8bbd-a2e0ee6f6c3f"}}`, "unknown: not in people 5d0b279e-8cb4-4b5f-8bbd-a2e0ee6f6c3f"},
-		{"finch", `{"event_type":"account.updated","data":{"status":"connected"}}`, `ignored: event_type is "account.updated", wanted "directory.deleted"`},
+		{"finch", `{"event_type":"account.updated","data":{"status":"connected"}}`, `ignored: event_type is another value, wanted "directory.deleted"`},
 
 		{"hr-topic", `{"kind":"terminated","worker":{"login":"e1","last_day":"2026-11-30"}}`, "left e1 at 2026-12-01T00:00:00+09:00"},
 		{"com.example.hr", `{"status":"left","id":7}`, "left 7 of wx0123456789abcdef"},
@@ -146,6 +147,39 @@ func TestDocumentedRecipes(t *testing.T) {
 		if got := tell(read(t, string(entry), tt.payload)); got != tt.want {
 			t.Errorf("%s: got  %s\nwant %s", tt.source, got, tt.want)
 		}
+	}
+}
+
+// Item 14: a dead letter of these vendors named nobody, and had our own request id as its event_id.
+func TestDeadLettersOfDocumentedRecipesCanBeTraced(t *testing.T) {
+	all := documented(t)
+	for source, tt := range map[string]struct{ payload, id string }{
+		"bamboo": {`{"employees":[{"id":"12345","action":"Updated","timestamp":"2026-01-31T18:42:00+0000","fields":{"Status":"Inactive"}}]}`, "12345"},
+		"gusto":  {`{"uuid":"g","event_type":"employee.termination_effective"}`, "g"},
+		"deel":   {`{"data":{"meta":{"event_type":"contract.terminated","event_id":"e"},"resource":[{"contract_id":"c"}]}}`, "e"},
+		"merge":  {`{"hook":{"id":"h","event":"Employee.changed"},"data":{"id":"d","employment_status":"INACTIVE"}}`, "d"},
+		"finch":  {`{"event_type":"directory.deleted","data":{}}`, "msg_1"},
+		"bob":    {`{"type":"employee.left","data":{}}`, "request-1"}, // it sends none
+	} {
+		t.Run(source, func(t *testing.T) {
+			entry, _ := json.Marshal(all[source])
+			var events []departure.Event
+			if source != "finch" {
+				events = read(t, string(entry), tt.payload)
+			} else { // its id is a header
+				stamp := strconv.FormatInt(now.Unix(), 10)
+				r := sourcetest.StandardWebhooks("whsec_"+docKey, now, []byte(tt.payload))
+				r = post(r.Body, "finch-event-id", "msg_1", "finch-timestamp", stamp, "finch-signature", r.Header.Get("Webhook-Signature"))
+				d, err := receive(newRegistry(string(entry)), r)
+				if err != nil {
+					t.Fatal(err)
+				}
+				events = d.Events
+			}
+			if len(events) != 1 || events[0].Status != departure.Failed || events[0].ID != tt.id {
+				t.Errorf("got %+v", events)
+			}
+		})
 	}
 }
 

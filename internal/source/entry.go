@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/strictjson"
 )
@@ -28,7 +30,7 @@ func faults(list ...string) error {
 type entry struct {
 	fault   error    // set if the entry cannot be used; other entries still work
 	scheme  scheme   // nil for a topic or an event source, which takes no HTTP requests
-	get     bool     // whether GET is allowed too
+	get     bool     // as its schemeRow has it
 	mapping *mapping // nil where payloads are events already
 	decoder departure.Decoder
 	// merchants are the only ones that its events may name, and the default of events that name none. Empty means any
@@ -43,22 +45,45 @@ type entry struct {
 func parse(secret string, decoder departure.Decoder) (map[string]entry, error) {
 	raw, err := strictjson.ParseObject([]byte(secret))
 	if err != nil {
+		var twice *jsontext.SyntacticError
+		_, syntax := jsontext.NewDecoder(strings.NewReader(secret)).ReadValue()
+		if errors.Is(syntax, jsontext.ErrDuplicateName) && errors.As(syntax, &twice) {
+			names := append(slices.Collect(twice.JSONPointer.Tokens()), "", "")
+			if names[1] == "people" { // whose names are personal data
+				return nil, faults("sources." + Shown(names[0]) + ".people: a name stands twice")
+			}
+		}
 		return nil, faults(fmt.Sprintf("sources: %v", err))
 	}
+	delete(raw, "$schema") // for editors
 	entries := make(map[string]entry, len(raw))
 	for name, value := range raw {
-		m := &members{path: "sources." + name}
+		m := &members{path: "sources." + Shown(name)}
 		if m.raw, err = strictjson.ParseObject(value); err != nil {
 			entries[name] = entry{fault: faults(fmt.Sprintf("%s: %v", m.path, err))}
 			continue
 		}
-		entries[name] = readEntry(m, decoder)
+		e := readEntry(m, decoder)
+		if name == "" || e.scheme != nil && strings.Contains(name, "/") {
+			e.fault = faults(append(m.faults, m.path+": no address ends in this name: it is empty or has a slash")...)
+		}
+		entries[name] = e
 	}
 	return entries, nil
 }
 
+// Shown returns the name of a source as logs and errors may show it. Over HTTP it is a stranger's word.
+func Shown(name string) string { return shown(name, letters+"0123456789._-") }
+
+func shown(name, allowed string) string {
+	if name == "" || len(name) > 60 || strings.Trim(name, allowed) != "" {
+		return "(name not shown)"
+	}
+	return name
+}
+
 func readEntry(m *members, decoder departure.Decoder) entry {
-	e := entry{decoder: departure.Decoder{Zone: m.zone("utc_offset", decoder.Zone)}}
+	e := entry{decoder: departure.Decoder{Zone: parsed(m, "utc_offset", decoder.Zone, departure.ParseOffset)}}
 	owner := "an entry without a scheme"
 	var row schemeRow
 	if m.raw.Has("scheme") {
@@ -74,20 +99,19 @@ func readEntry(m *members, decoder departure.Decoder) entry {
 	e.mapping = readMapping(m, row.mapping, e.decoder)
 	if e.namesMerchants = m.raw.Has("merchants"); e.namesMerchants {
 		e.merchants = departure.Unique(m.texts("merchants"))
-		if slices.Contains(e.merchants, "*") {
-			if len(e.merchants) > 1 {
-				m.fault("merchants", `"*" means all: name no other beside it`)
-			}
-			e.merchants = nil
-		}
 		for i, merchant := range e.merchants {
-			if !departure.IsAppID(merchant) {
-				m.fault(fmt.Sprintf("merchants[%d]", i), "is not an appid such as wx0123456789abcdef")
+			if merchant == "*" && len(e.merchants) > 1 {
+				m.fault("merchants", `"*" means all: name no other beside it`)
+			} else if merchant != "*" && !departure.IsAppID(merchant) {
+				m.fault(at("merchants", i), "is not an appid such as wx0123456789abcdef")
 			}
+		}
+		if slices.Contains(e.merchants, "*") {
+			e.merchants = nil
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.raw)) { // those that were not read
-		m.fault(name, "%s has no such member", owner)
+		m.fault(shown(name, letters+"_-"), "%s has no such member", owner)
 	}
 	e.fault = faults(m.faults...)
 	return e
@@ -98,21 +122,30 @@ func names[T any](table map[string]T) string {
 	return strings.Join(slices.Sorted(maps.Keys(table)), ", ")
 }
 
+// read reads the events of a verified message.
+func (e entry) read(m message, envelope departure.Meta) []departure.Event {
+	if m.err != nil {
+		return []departure.Event{departure.Refuse(envelope, m.err)}
+	}
+	return e.events(m.body, envelope)
+}
+
 // events reads one payload, which is a JSON value. What cannot be read comes back as an event with a Status.
 func (e entry) events(payload []byte, envelope departure.Meta) []departure.Event {
-	var events []departure.Event
-	if e.mapping == nil {
-		if text, ok := strictjson.Text(payload); ok {
-			if _, err := strictjson.Parse([]byte(text)); err != nil {
-				return []departure.Event{departure.Ignore(envelope, "a text and no event, such as a test delivery")}
-			}
+	if text, ok := strictjson.Text(payload); ok {
+		_, err := strictjson.Parse([]byte(text))
+		if err != nil && strings.IndexAny(strings.TrimSpace(text), "{[") != 0 {
+			return []departure.Event{departure.Ignore(envelope, "a text and no event, such as a test delivery")}
 		}
-		events = e.decoder.Decode(payload, envelope)
-	} else {
-		events = e.mapping.events(payload, envelope)
+		err = errors.New("JSON inside a string: send the object itself, without quotes around it")
+		return []departure.Event{departure.Refuse(envelope, err)}
+	}
+	read := e.decoder.Decode
+	if e.mapping != nil {
+		read = e.mapping.events
 	}
 	var limited []departure.Event
-	for _, event := range events {
+	for _, event := range read(payload, envelope) {
 		limited = append(limited, e.limit(event)...)
 	}
 	return limited
@@ -120,18 +153,14 @@ func (e entry) events(payload []byte, envelope departure.Meta) []departure.Event
 
 // limit keeps the event within the merchants that the entry allows, and checks it.
 func (e entry) limit(event departure.Event) []departure.Event {
-	if event.Status != "" {
-		return []departure.Event{event}
-	}
-	if len(event.Merchants) == 0 {
+	if len(event.Merchants) == 0 && event.Status == "" {
 		event.Merchants = slices.Concat(e.merchants, e.only)
 	}
-	for _, merchant := range event.Merchants {
-		if len(e.merchants) > 0 && !slices.Contains(e.merchants, merchant) {
-			refused := departure.Refuse(event.Meta, errors.New("merchant: not among the merchants of this source"))
-			refused.About = event.UIDs
-			return []departure.Event{refused}
-		}
+	other := func(merchant string) bool { return !slices.Contains(e.merchants, merchant) }
+	if len(e.merchants) > 0 && slices.ContainsFunc(event.Merchants, other) {
+		refused := departure.Refuse(event.Meta, errors.New("merchant: not among the merchants of this source"))
+		refused.About = event.UIDs
+		return []departure.Event{refused}
 	}
 	return event.Checked()
 }

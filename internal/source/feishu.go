@@ -22,7 +22,15 @@ type feishu struct {
 }
 
 func readFeishu(m *members) scheme {
-	f := feishu{encryptKey: m.text("encrypt_key"), token: m.text("verification_token")}
+	var f feishu
+	if m.raw.Has("encrypt_key") {
+		if f.encryptKey = m.key("encrypt_key"); len(f.encryptKey) < shortestKey {
+			m.fault("encrypt_key", tooShort, len(f.encryptKey), shortestKey)
+		}
+	}
+	if m.raw.Has("verification_token") {
+		f.token = m.key("verification_token")
+	}
 	if f == (feishu{}) {
 		m.fault("encrypt_key", "missing: give it, or verification_token")
 	}
@@ -45,30 +53,32 @@ var feishuMapping = mapping{
 // and Feishu's SDKs do not expect it to be signed. Every other event needs all proofs that the entry allows to check.
 func (f feishu) open(r *http.Request, body []byte, _ time.Time) (message, error) {
 	given, signed := single(r.Header.Values("X-Lark-Signature"))
-	if f.encryptKey != "" && signed && !equal(f.sign(r.Header, body), given) {
+	signed = signed && f.encryptKey != ""
+	if signed && !equal(f.sign(r.Header, body), given) {
 		return message{}, notVerified("the signature does not fit encrypt_key")
 	}
 	text, err := readJSON(body)
-	if err != nil {
-		return message{}, notVerified(err.Error())
-	}
 	sealed := gjson.GetBytes(text, "encrypt")
 	encrypted := sealed.Exists()
-	if encrypted {
-		if f.encryptKey == "" {
-			return message{}, notVerified("encrypted, and the entry has no encrypt_key")
+	switch {
+	case encrypted && f.encryptKey == "":
+		return message{}, notVerified("encrypted, and the entry has no encrypt_key")
+	case encrypted:
+		if text, err = f.decrypt(sealed.Str); err != nil {
+			return message{}, err
 		}
-		if text, err = f.decrypt(sealed.Str); err == nil {
-			text, err = readJSON(text)
-		}
-		if err != nil {
-			return message{}, errSealed // an error about JSON would show that the padding was right
-		}
+		text, err = readJSON(text)
 	}
 	event := gjson.ParseBytes(text)
 	challenge := event.Get("type").Str == "url_verification"
 	token := cmp.Or(event.Get("header.token").Str, event.Get("token").Str) // schema 2.0, or the older one
 	switch {
+	case err != nil && signed:
+		return message{err: err}, nil
+	case err != nil && encrypted:
+		return message{}, errSealed // an error about JSON would show that the padding was right
+	case err != nil:
+		return message{}, notVerified(err.Error())
 	case f.token != "" && !equal(f.token, token):
 		return message{}, notVerified("the token is not verification_token")
 	case challenge && (encrypted || f.token != ""):

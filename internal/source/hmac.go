@@ -12,7 +12,7 @@ import (
 	"fmt"
 	"hash"
 	"net/http"
-	"slices"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -22,14 +22,14 @@ const defaultTolerance = 5 * time.Minute
 
 // signature is a sender that signs with HMAC: the schemes hmac and standard-webhooks.
 type signature struct {
-	keys            [][]byte
+	keys            []string
 	hash            func() hash.Hash
 	header, prefix  string
 	encode          func([]byte) string
-	signed          []string // see parseSigned
-	timestampHeader string   // the signed header with the time of sending, or "" where the vendor has none
+	signed          string // placeholders, and text between them
+	timestampHeader string // the signed header with the time of sending, or "" where the vendor has none
 	tolerance       time.Duration
-	idHeader        string // the signed header with the id of the message, or ""
+	formFault       error // returned for a form, or nil where its bytes cannot move out of the body
 }
 
 var algorithms = map[string]func() hash.Hash{"sha256": sha256.New, "sha512": sha512.New, "sha1": sha1.New}
@@ -46,12 +46,16 @@ var keyEncodings = map[string]func(string) ([]byte, error){
 	"base64": decodeBase64,
 }
 
+// placeholder is what stands for a part of the request in what is signed.
+var placeholder = regexp.MustCompile(`\{(body|method|header:([A-Za-z0-9_-]+))\}`)
+
 func readHMAC(m *members) scheme {
 	s := signature{
 		hash:            choice(m, "algorithm", "sha256", algorithms),
 		encode:          choice(m, "encoding", "hex", encodings),
 		header:          m.header("header"),
 		prefix:          m.verbatim("prefix"),
+		signed:          cmp.Or(m.verbatim("signed"), "{body}"),
 		timestampHeader: m.header("timestamp_header"),
 		tolerance:       m.duration("tolerance", defaultTolerance),
 	}
@@ -62,78 +66,88 @@ func readHMAC(m *members) scheme {
 		m.fault("tolerance", "has no effect without a timestamp_header")
 	}
 	s.keys = m.keys(choice(m, "key_encoding", "raw", keyEncodings))
-	var err error
-	if s.signed, err = parseSigned(cmp.Or(m.verbatim("signed"), "{body}")); err != nil {
-		m.fault("signed", "%v", err)
-	} else if s.timestampHeader != "" && !slices.Contains(s.signed, headerPart(s.timestampHeader)) {
-		m.fault("signed", "has no {header:%s}: a timestamp that is not signed proves nothing", s.timestampHeader)
+	stamp := "{header:" + s.timestampHeader + "}"
+	switch {
+	case strings.Contains(placeholder.ReplaceAllString(s.signed, ""), "{"):
+		m.fault("signed", "has a { that starts none of {body}, {method}, {header:NAME}")
+	case !strings.Contains(s.signed, "{body}"):
+		m.fault("signed", "has no {body}: a body that is not signed proves nothing")
+	case s.timestampHeader != "" && !strings.Contains(strings.ToLower(s.signed), strings.ToLower(stamp)):
+		m.fault("signed", "has no %s: a timestamp that is not signed proves nothing", stamp)
+	case strings.Contains(s.signed, "}{body}") || strings.Contains(s.signed, "{body}{"):
+		s.formFault = faults(m.path + ".signed: {body} touches another part, and somebody could move bytes of a form " +
+			"from one to the other: have the body sent as JSON")
 	}
 	return s
 }
 
-// parseSigned splits what a vendor signs into {body}, {method}, {header:NAME} and the text between them.
-func parseSigned(template string) ([]string, error) {
-	var parts []string
-	for rest := template; rest != ""; {
-		if text, _, _ := strings.Cut(rest, "{"); text != "" {
-			parts, rest = append(parts, text), rest[len(text):]
-			continue
-		}
-		inside, after, closed := strings.Cut(rest[1:], "}")
-		name, isHeader := strings.CutPrefix(inside, "header:")
-		switch {
-		case !closed:
-			return nil, errors.New("a { without its }")
-		case isHeader && isHeaderName(name):
-			parts = append(parts, headerPart(name))
-		case inside == "body" || inside == "method":
-			parts = append(parts, "{"+inside+"}")
-		default:
-			return nil, errors.New("a placeholder that is none of {body}, {method}, {header:NAME}")
-		}
-		rest = after
+// readStandardWebhooks reads the scheme of the Standard Webhooks specification: hmac with a choice of keys alone.
+func readStandardWebhooks(m *members) scheme {
+	return signature{
+		keys:            m.keys(decodeWebhookKey),
+		hash:            sha256.New,
+		encode:          encodings["base64"],
+		header:          "Webhook-Signature",
+		prefix:          "v1,",
+		signed:          "{header:webhook-id}.{header:webhook-timestamp}.{body}",
+		timestampHeader: "Webhook-Timestamp",
+		tolerance:       defaultTolerance,
 	}
-	if !slices.Contains(parts, "{body}") {
-		return nil, errors.New("has no {body}: a body that is not signed proves nothing")
-	}
-	return parts, nil
 }
 
-func headerPart(name string) string { return "{header:" + http.CanonicalHeaderKey(name) + "}" }
+// decodeWebhookKey reads whsec_ and base64 of 24 to 64 bytes (Standard Webhooks, "Signature scheme").
+func decodeWebhookKey(s string) ([]byte, error) {
+	encoded, ok := strings.CutPrefix(s, "whsec_")
+	if !ok {
+		return nil, errors.New("does not start with whsec_")
+	}
+	key, err := decodeBase64(encoded)
+	if err == nil && (len(key) < 24 || len(key) > 64) {
+		err = errors.New("is not the base64 of 24 to 64 bytes")
+	}
+	return key, err
+}
 
 func (s signature) open(r *http.Request, body []byte, now time.Time) (message, error) {
 	if err := s.verify(r, body, now); err != nil {
 		return message{}, err
 	}
-	text, err := decode(r.Header, body)
-	return message{id: r.Header.Get(s.idHeader), body: text}, err
+	if s.formFault != nil && isForm(r.Header, body) {
+		return message{}, s.formFault
+	}
+	m := decoded(r.Header, body)
+	for _, part := range placeholder.FindAllStringSubmatch(s.signed, -1) {
+		if header := part[2]; strings.HasSuffix(strings.ToLower(header), "-id") { // webhook-id, Finch's finch-event-id
+			m.id = r.Header.Get(header)
+		}
+	}
+	return m, nil
 }
 
 // verify compares every signature in the header with that of every key.
 func (s signature) verify(r *http.Request, body []byte, now time.Time) error {
-	var signed []byte
-	for _, p := range s.signed {
-		header, isHeader := strings.CutPrefix(p, "{header:")
-		switch {
-		case p == "{body}":
-			signed = append(signed, body...)
-		case p == "{method}":
-			signed = append(signed, r.Method...)
-		case isHeader:
-			header = strings.TrimSuffix(header, "}")
-			value, ok := single(r.Header.Values(header))
-			if !ok {
-				return notVerified("the signed header " + header + " is missing, or stands twice")
-			}
-			signed = append(signed, value...)
-		default:
-			signed = append(signed, p...)
+	missing := ""
+	signed := placeholder.ReplaceAllStringFunc(s.signed, func(part string) string {
+		switch part {
+		case "{body}":
+			return string(body)
+		case "{method}":
+			return r.Method
 		}
+		name := placeholder.FindStringSubmatch(part)[2]
+		value, ok := single(r.Header.Values(name))
+		if !ok {
+			missing = name
+		}
+		return value
+	})
+	if missing != "" {
+		return notVerified("the signed header " + missing + " is missing, or stands twice")
 	}
 	var wanted []string
 	for _, key := range s.keys {
-		mac := hmac.New(s.hash, key)
-		mac.Write(signed)
+		mac := hmac.New(s.hash, []byte(key))
+		mac.Write([]byte(signed))
 		wanted = append(wanted, unpadded(s.encode(mac.Sum(nil))))
 	}
 	candidates := s.candidates(r.Header.Values(s.header))
@@ -156,22 +170,38 @@ func (s signature) verify(r *http.Request, body []byte, now time.Time) error {
 
 // candidates returns the signatures in the values of the header, without base64's padding, in which vendors differ. A
 // signature follows each prefix, up to a space or a comma. Front ends join several values with commas.
-func (s signature) candidates(values []string) []string {
-	var found []string
+func (s signature) candidates(values []string) (found []string) {
 	pieces := []string{strings.Join(values, ",")}
 	if s.prefix != "" {
 		pieces = strings.Split(pieces[0], s.prefix)[1:]
 	}
 	for _, piece := range pieces {
 		words := strings.FieldsFunc(piece, func(r rune) bool { return r == ',' || r == ' ' })
-		if s.prefix != "" && len(words) > 1 {
-			words = words[:1]
-		}
-		for _, word := range words {
-			found = append(found, unpadded(word))
+		for i, word := range words {
+			if i == 0 || s.prefix == "" {
+				found = append(found, unpadded(word))
+			}
 		}
 	}
 	return found
 }
 
 func unpadded(s string) string { return strings.TrimRight(s, "=") }
+
+// decodeHex and decodeBase64 drop the decoder's error, which would quote the key.
+func decodeHex(s string) ([]byte, error) {
+	key, err := hex.DecodeString(s)
+	if err != nil {
+		return nil, errors.New("is not hexadecimal")
+	}
+	return key, nil
+}
+
+// decodeBase64 reads base64 of either alphabet, padded or not.
+func decodeBase64(s string) ([]byte, error) {
+	key, err := base64.RawStdEncoding.DecodeString(strings.NewReplacer("-", "+", "_", "/").Replace(unpadded(s)))
+	if err != nil {
+		return nil, errors.New("is not base64")
+	}
+	return key, nil
+}

@@ -45,6 +45,7 @@ func readMapping(m *members, defaults mapping, decoder departure.Decoder) *mappi
 		time:      m.paths("time", defaults.time),
 		decoder:   decoder,
 	}
+	m.checkPath("each", mp.each)
 	if len(m.raw) == given && defaults.left == nil {
 		return nil
 	}
@@ -74,137 +75,163 @@ func readPeople(m *members) (people map[string]string) {
 	return people
 }
 
-// events reads the departures in one body. Each item gives one event, and one more for those who are not in people.
+// events reads the departures in one body: those of each item in turn. More than MaxPairs people, or items that cannot be
+// read, are refused whole.
 func (mp *mapping) events(body []byte, envelope departure.Meta) []departure.Event {
 	if mp.each == "" {
 		return mp.event(gjson.ParseBytes(body), envelope)
 	}
 	list := gjson.GetBytes(body, mp.each)
-	items := list.Array()
-	var err error
 	switch {
-	case isEmpty(list):
+	case length(list) == 0:
 		return []departure.Event{departure.Ignore(envelope, mp.each+" is missing or empty")}
 	case !list.IsArray():
-		err = fmt.Errorf("each: %s is %s where a list is expected", mp.each, kindOf(list))
-	case len(items) > departure.MaxPairs:
-		err = fmt.Errorf("each: %d items, at most %d are read", len(items), departure.MaxPairs)
-	}
-	if err != nil {
+		err := fmt.Errorf("each: %s is %s where a list is expected", mp.each, kindOf(list))
 		return []departure.Event{departure.Refuse(envelope, err)}
+	case length(list) > departure.MaxPairs:
+		return []departure.Event{departure.TooMany(envelope, length(list))}
 	}
 	var events []departure.Event
-	for i, item := range items {
+	people := 0
+	for i, item := range list.Array() {
 		for _, event := range mp.event(item, envelope) {
+			people += len(event.UIDs)
 			if event.Status == departure.Failed {
+				people++ // one that could not be read
 				event.Detail = fmt.Sprintf("item %d: %s", i+1, event.Detail)
 			}
-			events = append(events, event)
+			if event.Class == departure.ClassTooMany {
+				return []departure.Event{event}
+			}
+			if people <= departure.MaxPairs {
+				events = append(events, event)
+			}
 		}
+	}
+	if people > departure.MaxPairs {
+		return []departure.Event{departure.TooMany(envelope, people)}
 	}
 	return events
 }
 
+// event returns the event of those who leave, one for each who is not in people, and one for each fault.
 func (mp *mapping) event(item gjson.Result, envelope departure.Meta) []departure.Event {
-	ids, err := mp.identifiers(item)
-	event := departure.Event{Meta: mp.meta(item, envelope, ids)}
-	switch left, cancelled := mp.left.hold(item), mp.cancel.hold(item); {
+	left, cancelled := mp.left.hold(item), mp.cancel.hold(item)
+	found := mp.uid.first(item)
+	if n := length(found); n > departure.MaxPairs && (left || cancelled) {
+		return []departure.Event{departure.TooMany(envelope, n)}
+	}
+	ids, wrong := mp.identifiers(item, found)
+	var event departure.Event
+	var unmapped []string
+	for _, id := range ids {
+		if uid, known := mp.people[id]; known {
+			event.UIDs = append(event.UIDs, uid)
+		} else if mp.people == nil {
+			event.UIDs = append(event.UIDs, id)
+		} else {
+			unmapped = append(unmapped, id)
+		}
+	}
+	event.Meta = mp.meta(item, envelope, slices.Concat(ids, event.UIDs))
+	var err error
+	switch {
 	case left && cancelled:
 		err = errors.New("left_when and cancel_when both hold")
 	case left:
 		event.Type = departure.TypeLeft
-		if err == nil {
-			event.EffectiveAt, err = mp.effectiveAt(item)
-		}
+		event.EffectiveAt, err = mp.effectiveAt(item)
 	case cancelled:
 		event.Type = departure.TypeCancelled
 	default:
-		return []departure.Event{departure.Ignore(event.Meta, mp.left.whyNot(item, ids))}
+		return []departure.Event{departure.Ignore(event.Meta, mp.left.whyNot(item))}
 	}
 	if err != nil {
 		refused := departure.Refuse(event.Meta, err)
 		refused.About = ids
 		return []departure.Event{refused}
 	}
-	unmapped := departure.Event{
-		Meta: event.Meta, Status: departure.Unknown, Class: departure.ClassUnmapped, Detail: "not in people",
+	var events []departure.Event
+	if len(event.UIDs) > 0 {
+		events = append(events, event)
 	}
-	event.UIDs, unmapped.UIDs = mp.translate(ids)
-	nobody := func(e departure.Event) bool { return len(e.UIDs) == 0 }
-	return slices.DeleteFunc([]departure.Event{event, unmapped}, nobody)
+	for _, id := range unmapped {
+		events = append(events, departure.Event{
+			Meta: event.Meta, UIDs: []string{id},
+			Status: departure.Unknown, Class: departure.ClassUnmapped, Detail: "not in people",
+		})
+	}
+	for _, err := range wrong {
+		events = append(events, departure.Refuse(event.Meta, err))
+	}
+	return events
 }
 
+// longestID is how many bytes of an id are logged. One that is longer is none.
+const longestID = 256
+
 // meta returns the item's own id and time, or the envelope's where the item has none. One that cannot be read counts
-// as missing: no departure is lost over it. So does an id that is a person's, since ids are logged.
+// as missing: no departure is lost over it. People inside the id are masked, since it is logged.
 func (mp *mapping) meta(item gjson.Result, meta departure.Meta, people []string) departure.Meta {
-	const longest = 256
-	if id := text(mp.id.first(item)); id != "" && len(id) <= longest && !slices.Contains(people, id) {
+	if id := text(mp.id.first(item)); id != "" && len(id) <= longestID {
 		meta.ID = id
 	}
 	if t, err := instant(text(mp.time.first(item))); err == nil {
 		meta.Time = t
 	}
-	return meta
+	return departure.Event{Meta: meta, UIDs: people}.Checked()[0].Meta
 }
 
-// identifiers returns the people in the item, each at most once. The digits of a whole number are taken as they are: a
-// float64 does not hold the 19 digits that some systems use.
-func (mp *mapping) identifiers(item gjson.Result) ([]string, error) {
-	found := mp.uid.first(item)
-	if isEmpty(found) {
-		return nil, fmt.Errorf("uid: nothing at %s", strings.Join(mp.uid, " or "))
+// identifiers returns the people in the item, each at most once, and what is wrong with the others. The digits of a
+// whole number are taken as they are: a float64 does not hold the 19 digits that some systems use.
+func (mp *mapping) identifiers(item, found gjson.Result) (ids []string, wrong []error) {
+	paths := strings.Join(mp.uid, " or ")
+	if length(found) == 0 {
+		return nil, []error{fmt.Errorf("uid: nothing at %s", paths)}
 	}
 	items := found.Array() // of a single value, a list of one
-	if n := mp.skipped(item, len(items)); n > 0 {
-		return nil, fmt.Errorf("uid: missing in %d of the items that %s goes through", n, strings.Join(mp.uid, " or "))
-	}
-	ids := make([]string, len(items))
 	for i, v := range items {
-		if v.Type == gjson.Number && strings.Trim(v.Raw, "0123456789") != "" {
-			return nil, errors.New("uid: a number that is not whole")
+		id, fault := text(v), ""
+		switch {
+		case v.Type == gjson.Number && strings.Trim(v.Raw, "0123456789") != "":
+			fault = "a number that is not whole"
+		case id == "":
+			fault = kindOf(v) + " where a string, a whole number or a list of them is expected"
+		default:
+			ids = append(ids, id)
+			continue
 		}
-		if ids[i] = text(v); ids[i] == "" {
-			return nil, fmt.Errorf("uid: %s where a string, a whole number or a list of them is expected", kindOf(v))
+		if found.IsArray() {
+			fault = fmt.Sprintf("value %d is %s", i+1, fault)
 		}
+		wrong = append(wrong, errors.New("uid: "+fault))
 	}
-	return departure.Unique(ids), nil
+	if n := mp.skipped(item, len(items)); n > 0 {
+		wrong = append(wrong, fmt.Errorf("uid: missing in %d of the items that %s goes through", n, paths))
+	}
+	return departure.Unique(ids), wrong
 }
 
 // skipped returns how many items of list.#.uid have no uid. gjson leaves them out, but each is a person who leaves.
 func (mp *mapping) skipped(item gjson.Result, found int) int {
 	for _, path := range mp.uid {
-		if list, _, through := strings.Cut(path, ".#."); through && !isEmpty(item.Get(path)) {
+		if list, _, through := strings.Cut(path, ".#."); through && length(item.Get(path)) > 0 {
 			return max(0, int(item.Get(list+".#").Int())-found)
 		}
 	}
 	return 0
 }
 
-// translate returns the uids of those who are in people, and the ids of those who are not.
-func (mp *mapping) translate(ids []string) (uids, unmapped []string) {
-	if mp.people == nil {
-		return ids, nil
-	}
-	for _, id := range ids {
-		if uid, ok := mp.people[id]; ok {
-			uids = append(uids, uid)
-		} else {
-			unmapped = append(unmapped, id)
-		}
-	}
-	return departure.Unique(uids), unmapped
-}
-
 // effectiveAt returns zero, that is at once, where the item has no such member.
 func (mp *mapping) effectiveAt(item gjson.Result) (time.Time, error) {
 	found := mp.effective.first(item)
-	if isEmpty(found) {
+	if length(found) == 0 {
 		return time.Time{}, nil
 	}
-	if t, err := instant(text(found)); err == nil {
-		return t, nil
+	t, err := instant(text(found))
+	if err != nil {
+		t, err = mp.decoder.ParseEffective(text(found))
 	}
-	t, err := mp.decoder.ParseEffective(text(found))
 	if err != nil {
 		return time.Time{}, fmt.Errorf("effective: %w, nor Unix time", err)
 	}
@@ -214,16 +241,22 @@ func (mp *mapping) effectiveAt(item gjson.Result) (time.Time, error) {
 // first returns the value of the first path that has one.
 func (ps paths) first(item gjson.Result) gjson.Result {
 	for _, path := range ps {
-		if found := item.Get(path); !isEmpty(found) {
+		if found := item.Get(path); length(found) > 0 {
 			return found
 		}
 	}
 	return gjson.Result{}
 }
 
-// isEmpty reports whether a value is missing, null, an empty string or an empty list.
-func isEmpty(v gjson.Result) bool {
-	return v.Type == gjson.Null || v.Type == gjson.String && v.Str == "" || v.IsArray() && len(v.Array()) == 0
+// length returns how many values there are: none where it is missing, null, an empty string or an empty list.
+func length(v gjson.Result) int {
+	switch {
+	case v.IsArray():
+		return int(v.Get("#").Int())
+	case v.Type == gjson.Null || v.Type == gjson.String && v.Str == "":
+		return 0
+	}
+	return 1
 }
 
 // text returns a string, or the digits of a number; "" for anything else.

@@ -28,7 +28,7 @@ func TestMapping(t *testing.T) {
 		name, entry, payload, want string
 	}{
 		{"a departure", `{` + left + `,"uid":"id"}`, `{"type":"left","id":"E1"}`, "left E1"},
-		{"another event", `{` + left + `,"uid":"id"}`, `{"type":"hired","id":"E1"}`, `ignored: type is "hired", wanted "left"`},
+		{"another event", `{` + left + `,"uid":"id"}`, `{"type":"hired","id":"E1"}`, `ignored: type is another value, wanted "left"`},
 		{"no type", `{` + left + `,"uid":"id"}`, `{"id":"E1"}`, `ignored: type is missing, wanted "left"`},
 		{"a type that is no value", `{` + left + `,"uid":"id"}`, `{"type":["left"],"id":"E1"}`, `ignored: type is a list, wanted "left"`},
 		{"no object", `{` + left + `,"uid":"id"}`, `["left"]`, `ignored: type is missing, wanted "left"`},
@@ -36,18 +36,17 @@ func TestMapping(t *testing.T) {
 		{"no JSON", `{` + left + `,"uid":"id"}`, `{`, "failed: not JSON: it is empty or ends too early"},
 
 		{"several conditions", `{"left_when":{"kind":["user"],"status":[3,5]},"uid":"id"}`, `{"kind":"user","status":5,"id":"E1"}`, "left E1"},
-		{"one of them fails", `{"left_when":{"kind":["user"],"status":[3,5]},"uid":"id"}`, `{"kind":"user","status":2,"id":"E1"}`, "ignored: status is 2, wanted 3 or 5"},
+		{"one of them fails", `{"left_when":{"kind":["user"],"status":[3,5]},"uid":"id"}`, `{"kind":"user","status":2,"id":"E1"}`, "ignored: status is another value, wanted 3 or 5"},
 		{"the first that fails is told", `{"left_when":{"z":["user"],"a":[3]},"uid":"id"}`, `{}`, `ignored: z is missing, wanted "user"`},
-		{"a text is no number", `{"left_when":{"status":[3]},"uid":"id"}`, `{"status":"3"}`, `ignored: status is "3", wanted 3`},
-		{"a number is no text", `{"left_when":{"status":["3"]},"uid":"id"}`, `{"status":3}`, `ignored: status is 3, wanted "3"`},
-		{"digit by digit", `{"left_when":{"status":[9007199254740993]},"uid":"id"}`, `{"status":9007199254740992}`, `ignored: status is 9007199254740992, wanted 9007199254740993`},
-		{"3.0 is not 3", `{"left_when":{"status":[3]},"uid":"id"}`, `{"status":3.0}`, `ignored: status is 3.0, wanted 3`},
+		{"a text is no number", `{"left_when":{"status":[3]},"uid":"id"}`, `{"status":"3"}`, `ignored: status is a string, wanted 3`},
+		{"a number is no text", `{"left_when":{"status":["3"]},"uid":"id"}`, `{"status":3}`, `ignored: status is a number, wanted "3"`},
+		{"digit by digit", `{"left_when":{"status":[9007199254740993]},"uid":"id"}`, `{"status":9007199254740992}`, `ignored: status is another value, wanted 9007199254740993`},
+		{"3.0 is not 3", `{"left_when":{"status":[3]},"uid":"id"}`, `{"status":3.0}`, `ignored: status is another value, wanted 3`},
 		{"a boolean", `{"left_when":{"active":[false]},"uid":"id"}`, `{"active":false,"id":"E1"}`, "left E1"},
-		{"a boolean is no text", `{"left_when":{"active":[false]},"uid":"id"}`, `{"active":"false"}`, `ignored: active is "false", wanted false`},
+		{"a boolean is no text", `{"left_when":{"active":[false]},"uid":"id"}`, `{"active":"false"}`, `ignored: active is a string, wanted false`},
 		{"null is not absent", `{"left_when":{"active":[null]},"uid":"id"}`, `{}`, `ignored: active is missing, wanted null`},
 		{"null is null", `{"left_when":{"active":[null]},"uid":"id"}`, `{"active":null,"id":"E1"}`, "left E1"},
 		{"a query in a list", `{"left_when":{"changed.#(==\"status\")":["status"]},"uid":"id"}`, `{"changed":["name","status"],"id":"E1"}`, "left E1"},
-		{"a long text is cut", `{` + left + `,"uid":"id"}`, `{"type":"` + strings.Repeat("x", 99) + `"}`, `ignored: type is "` + strings.Repeat("x", 60) + `"…, wanted "left"`},
 		{"a long number is not shown", `{` + left + `,"uid":"id"}`, `{"type":` + strings.Repeat("1", 99) + `}`, `ignored: type is a number, wanted "left"`},
 		{"a uid is not shown", `{"left_when":{"id":["E2"]},"uid":"id"}`, `{"id":"E1"}`, `ignored: id is another value, wanted "E2"`},
 
@@ -60,14 +59,14 @@ func TestMapping(t *testing.T) {
 		{"a path in turn", `{` + left + `,"uid":["id","mail"]}`, `{"type":"left","id":null,"mail":"e1@x"}`, "left e1@x"},
 		{"a whole number", `{` + left + `,"uid":"id"}`, `{"type":"left","id":7072306364927985196}`, "left 7072306364927985196"},
 		{"a list of people", `{` + left + `,"uid":"people.#.mail"}`, `{"type":"left","people":[{"mail":"a@x"},{"mail":"b@x"}]}`, "left a@x,b@x"},
-		{"a list of people, of whom one is not told", `{` + left + `,"uid":"people.#.mail"}`, `{"type":"left","people":[{"mail":"a@x"},{"name":"B"}]}`, "failed: uid: missing in 1 of the items that people.#.mail goes through"},
+		{"a list of people, of whom one is not told", `{` + left + `,"uid":"people.#.mail"}`, `{"type":"left","people":[{"mail":"a@x"},{"name":"B"}]}`, "left a@x; failed: uid: missing in 1 of the items that people.#.mail goes through"},
 		{"a reason tells nobody", `{"left_when":{"user.id":["E9"]},"uid":"user|id"}`, `{"user":{"id":"E1"}}`, `ignored: user.id is another value, wanted "E9"`},
 		{"nor anybody's mail", `{"left_when":{"mail":["e9@x"]},"uid":"id"}`, `{"id":"E1","mail":"e1@x"}`, `ignored: mail is another value, wanted "e9@x"`},
 		{"a number that is not whole", `{` + left + `,"uid":"id"}`, `{"type":"left","id":1e3}`, "failed: uid: a number that is not whole"},
 		{"a negative number", `{` + left + `,"uid":"id"}`, `{"type":"left","id":-1}`, "failed: uid: a number that is not whole"},
 		{"an object", `{` + left + `,"uid":["id","mail"]}`, `{"type":"left","id":{},"mail":"e1@x"}`, "failed: uid: an object where a string, a whole number or a list of them is expected"},
 		{"a list", `{` + left + `,"uid":"id"}`, `{"type":"left","id":["E1",2,"E1"]}`, "left E1,2"},
-		{"a list with a hole", `{` + left + `,"uid":"id"}`, `{"type":"left","id":["E1",null]}`, "failed: uid: null where a string, a whole number or a list of them is expected"},
+		{"a list with a hole", `{` + left + `,"uid":"id"}`, `{"type":"left","id":["E1",null]}`, "left E1; failed: uid: value 2 is null where a string, a whole number or a list of them is expected"},
 		{"an empty list", `{` + left + `,"uid":"id"}`, `{"type":"left","id":[]}`, "failed: uid: nothing at id"},
 		{"the user among targets", `{` + left + `,"uid":"target.#(type==\"User\").mail"}`, `{"type":"left","target":[{"type":"App","mail":"x"},{"type":"User","mail":"e1@x"}]}`, "left e1@x"},
 		{"too long", `{` + left + `,"uid":"id"}`, `{"type":"left","id":"` + strings.Repeat("x", 257) + `"}`, "failed: uid: 257 bytes long, at most 256 are allowed"},
@@ -88,11 +87,11 @@ func TestMapping(t *testing.T) {
 		{"a day that is no text", `{` + left + `,"uid":"id","effective":"day"}`, `{"type":"left","id":"E1","day":{"y":2026}}`, "failed: effective: "},
 		{"taken back, no day needed", `{"left_when":{"a":[1]},"cancel_when":{"a":[2]},"uid":"id","effective":"day"}`, `{"a":2,"id":"E1","day":"soon"}`, "left.cancelled E1"},
 
-		{"a batch", `{"each":"list",` + left + `,"uid":"id"}`, `{"list":[{"type":"left","id":"E1"},{"type":"hired"},{"type":"left","id":2}]}`, `left E1; ignored: type is "hired", wanted "left"; left 2`},
+		{"a batch", `{"each":"list",` + left + `,"uid":"id"}`, `{"list":[{"type":"left","id":"E1"},{"type":"hired"},{"type":"left","id":2}]}`, `left E1; ignored: type is another value, wanted "left"; left 2`},
 		{"a batch of all there is", `{"each":"@this",` + left + `,"uid":"id"}`, `[{"type":"left","id":"E1"}]`, "left E1"},
 		{"an empty batch", `{"each":"list",` + left + `,"uid":"id"}`, `{"list":[]}`, "ignored: list is missing or empty"},
 		{"no batch", `{"each":"list",` + left + `,"uid":"id"}`, `{}`, "ignored: list is missing or empty"},
-		{"a batch that is too long", `{"each":"list",` + left + `,"uid":"id"}`, `{"list":[0` + strings.Repeat(",0", departure.MaxPairs) + `]}`, "failed: each: 5001 items, at most 5000 are read"},
+		{"a batch that is too long", `{"each":"list",` + left + `,"uid":"id"}`, `{"list":[0` + strings.Repeat(",0", departure.MaxPairs) + `]}`, "failed: 5001 pairs of uid and merchant, at most 5000 are carried out at once"},
 		{"a batch that is no list", `{"each":"list",` + left + `,"uid":"id"}`, `{"list":{"type":"left"}}`, "failed: each: list is an object where a list is expected"},
 
 		{"of the entry's merchants", `{` + left + `,"uid":"id","merchants":["wx1","wx2"]}`, `{"type":"left","id":"E1"}`, "left E1 of wx1,wx2"},
@@ -169,20 +168,21 @@ func TestDefaults(t *testing.T) {
 		})
 	}
 	overridden := strings.Replace(feishu, `"uid"`, `"left_when":{"header.event_type":["contact.user.updated_v3"]},"uid"`, 1)
-	if got := tell(read(t, overridden, lark("contact.user.deleted_v3", "3"))); got != `ignored: header.event_type is "contact.user.deleted_v3", wanted "contact.user.updated_v3"` {
+	if got := tell(read(t, overridden, lark("contact.user.deleted_v3", "3"))); got != `ignored: header.event_type is another value, wanted "contact.user.updated_v3"` {
 		t.Errorf("an entry's own left_when does not replace the default: %s", got)
 	}
 }
 
-// What one entry hides is not hidden in another of the same scheme.
+// An entry's own members do not change the default that other entries of the scheme have.
 func TestEntriesShareNoState(t *testing.T) {
-	entries, err := parse(`{"a":{"scheme":"feishu","verification_token":"t","uid":"header.event_type"},"b":{"scheme":"feishu","verification_token":"t","uid":"id"}}`, departure.Decoder{})
+	entries, err := parse(`{"a":{"scheme":"feishu","verification_token":"t","uid":"id","left_when":{"header.event_type":["y"]}},
+		"b":{"scheme":"feishu","verification_token":"t","uid":"id"}}`, departure.Decoder{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	payload := []byte(`{"header":{"event_type":"x"}}`)
-	for name, want := range map[string]string{"a": "header.event_type is another value", "b": `header.event_type is "x"`} {
-		if got := entries[name].events(payload, envelope)[0].Detail; !strings.HasPrefix(got, want) {
+	for name, want := range map[string]string{"a": `wanted "y"`, "b": `wanted "contact.user.deleted_v3" or "corehr.employment.resigned_v1"`} {
+		if got := entries[name].events(payload, envelope)[0].Detail; got != "header.event_type is another value, "+want {
 			t.Errorf("%s: got %s", name, got)
 		}
 	}
@@ -212,18 +212,134 @@ func TestMetaOfTheMessageBeforeThatOfTheEnvelope(t *testing.T) {
 }
 
 func TestTooManyPeople(t *testing.T) {
-	payload := `{"ids":["` + strings.Join(strings.Split(strings.Repeat("x", departure.MaxPairs), ""), `","`) + `"]}`
-	payload = strings.Replace(payload, `"x"`, `"y"`, 1)
-	if got := tell(read(t, `{"left_when":{},"uid":"ids"}`, payload)); got != "left y,x" {
-		t.Errorf("many times the same: got %.60s", got)
+	numbers := func(n int) string {
+		ids := make([]string, n)
+		for i := range ids {
+			ids[i] = strconv.Itoa(i)
+		}
+		return strings.Join(ids, ",")
 	}
-	var ids []string
-	for i := range departure.MaxPairs + 1 {
-		ids = append(ids, strconv.Itoa(i))
+	same := "x" + strings.Repeat(`","x`, departure.MaxPairs-1)
+	const too = " pairs of uid and merchant, at most 5000 are carried out at once: send it in parts"
+	const one, each = `{"left_when":{"left":[true]},"cancel_when":{"left":[false]},"uid":"ids"}`, `{"each":"list","left_when":{"left":[true]},"uid":"ids"}`
+	for _, tt := range []struct{ name, entry, payload, want string }{
+		{"many times the same", one, `{"left":true,"ids":["` + same + `"]}`, "left x"},
+		{"a list of people", one, `{"left":true,"ids":[` + numbers(5001) + `]}`, "failed: 5001" + too},
+		{"who are taken back", one, `{"left":false,"ids":[` + numbers(5001) + `]}`, "failed: 5001" + too},
+		{"who did not leave", one, `{"ids":[` + numbers(5001) + `]}`, "ignored: left is missing, wanted true"},
+		{"a list in one item", each, `{"list":[{"left":true,"ids":["E1"]},{"left":true,"ids":[` + numbers(5001) + `]}]}`, "failed: item 2: 5001" + too},
+		{"lists in several items", each, `{"list":[{"left":true,"ids":[` + numbers(3000) + `]},{"left":true,"ids":[` + numbers(3000) + `]}]}`, "failed: 6000" + too},
+		{"lists in items of which one left", each, `{"list":[{"left":true,"ids":["E1"]},{"ids":[` + numbers(5000) + `]}]}`, "left E1; ignored: left is missing, wanted true"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tell(read(t, tt.entry, tt.payload)); got != tt.want {
+				t.Errorf("got  %.200s\nwant %s", got, tt.want)
+			}
+		})
 	}
-	payload = `{"ids":[` + strings.Join(ids, ",") + `]}`
-	if got := tell(read(t, `{"left_when":{},"uid":"ids"}`, payload)); !strings.HasPrefix(got, "failed: 5001 pairs") {
-		t.Errorf("too many: got %.60s", got)
+}
+
+// Item 7: a list with one value that is no identifier was refused with everybody in it, and the dead letter named nobody.
+func TestEachOfAListByItself(t *testing.T) {
+	const entry = `{"left_when":{},"uid":"ids","id":"id","people":{"7":"E7","9":"E9"}}`
+	events := read(t, entry, `{"id":"evt-7","ids":["7",null,8,1.5,"9",6]}`)
+	const want = "left E7,E9; unknown: not in people 8; unknown: not in people 6; " +
+		"failed: uid: value 2 is null where a string, a whole number or a list of them is expected; " +
+		"failed: uid: value 4 is a number that is not whole"
+	if got := tell(events); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	for _, e := range events {
+		if e.ID != "evt-7" || e.Source != "hr" || (e.Status == departure.Failed) != (e.Class == departure.ClassBadEvent) {
+			t.Errorf("got %+v", e)
+		}
+	}
+}
+
+// Items 12 and 14: what was read of a departure that fails stays in it, so that a dead letter can be traced.
+func TestAFailedEventKeepsWhatWasRead(t *testing.T) {
+	const entry = `{"each":"list","left_when":{},"cancel_when":{"back":[true]},"uid":"ids","effective":"day","id":"id","time":"at"}`
+	events := read(t, entry, `{"list":[{"id":"e1","at":1795395600,"ids":"E1001"},
+		{"id":"e2","at":1795395600,"ids":["E1001","E1002"],"day":"soon"},
+		{"id":"e3","at":1795395600,"ids":"E1003","back":true},
+		{"id":"e4","at":1795395600}]}`)
+	if len(events) != 4 || events[0].Status != "" {
+		t.Fatalf("got %s", tell(events))
+	}
+	for i, want := range []struct{ id, about, detail string }{
+		{"e2", "E1001,E1002", "item 2: effective: "},
+		{"e3", "E1003", "item 3: left_when and cancel_when both hold"},
+		{"e4", "", "item 4: uid: nothing at ids"},
+	} {
+		e := events[i+1]
+		if e.ID != want.id || !e.Time.Equal(now) || strings.Join(e.About, ",") != want.about || !strings.HasPrefix(e.Detail, want.detail) {
+			t.Errorf("got %+v", e)
+		}
+	}
+}
+
+// Item 23: an id is logged, so nobody's identifier stays in it: neither the uid nor the HR system's.
+func TestAnIDShowsNobody(t *testing.T) {
+	const plain, people = `{"left_when":{"a":[1]},"uid":"u","id":"id"}`, `{"left_when":{"a":[1]},"uid":"u","id":"id","people":{"hr-77":"E1001"}}`
+	for _, tt := range []struct{ name, entry, payload, want string }{
+		{"a uid", plain, `{"a":1,"u":"E1001","id":"left-E1001"}`, "left-E***1"},
+		{"a uid and nothing else", plain, `{"a":1,"u":"E1001","id":"E1001"}`, "E***1"},
+		{"of an event that is ignored", plain, `{"a":2,"u":"E1001","id":"hired-E1001"}`, "hired-E***1"},
+		{"an HR id", people, `{"a":1,"u":"hr-77","id":"hr-77-left"}`, "h***7-left"},
+		{"the uid of an HR id", people, `{"a":1,"u":"hr-77","id":"E1001-left"}`, "E***1-left"},
+		{"somebody unmapped", people, `{"a":1,"u":"hr-78","id":"hr-78-left"}`, "h***8-left"},
+		{"an id beside it", plain, `{"a":1,"u":"E1001","id":"evt-1"}`, "evt-1"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := read(t, tt.entry, tt.payload)[0].ID; got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// Item 8: JSON in a JSON string was ignored as a test delivery. A test delivery is a text that is no JSON.
+func TestJSONInAStringIsNoTestDelivery(t *testing.T) {
+	const direct, mapped = `{}`, `{"left_when":{"type":["left"]},"uid":"uid"}`
+	const inside = "failed: JSON inside a string: send the object itself, without quotes around it"
+	for _, tt := range []struct{ name, payload, want string }{
+		{"an object", `"{\"type\":\"left\",\"uid\":\"E1\"}"`, inside},
+		{"an object with a name twice", `"{\"uid\":\"E1\",\"uid\":\"E2\"}"`, inside},
+		{"half an object", `" {\"uid\":\"E1\""`, inside},
+		{"a string", `"\"E1\""`, inside},
+		{"a number", `"1001"`, inside},
+		{"a text", `"Ping test"`, "ignored: a text and no event, such as a test delivery"},
+	} {
+		for _, entry := range []string{direct, mapped} {
+			t.Run(tt.name+" to "+entry, func(t *testing.T) {
+				if got := tell(read(t, entry, tt.payload)); got != tt.want {
+					t.Errorf("got %s", got)
+				}
+			})
+		}
+	}
+	for entry, want := range map[string]string{mapped: "ignored: a text and no event, such as a test delivery"} {
+		if got := tell(read(t, entry, "Ping test")); got != want {
+			t.Errorf("HiBob's: %s", got)
+		}
+	}
+}
+
+// Item 23: a reason goes to the log. It shows the entry's values, and no value of the payload, whatever it is.
+func TestReasonsQuoteNoValue(t *testing.T) {
+	const entry = `{"left_when":{"kind":["terminated"],"who":["E1",7,true]},"uid":"uid","effective":"day"}`
+	for _, value := range []string{`"Zq9x"`, `4711`, `47.11`, `{"Zq9x":"Zq9x"}`, `["Zq9x"]`, `"Zq9x@example.com"`} {
+		for _, payload := range []string{
+			`{"kind":` + value + `}`, `{"kind":"terminated","who":` + value + `}`, `{"kind":"terminated","who":7,"uid":{"a":` + value + `}}`,
+			`{"kind":"terminated","who":7,"uid":[[` + value + `]]}`, `{"kind":"terminated","who":7,"uid":"E1","day":` + value + `}`,
+			`{"kind":` + value + `,"kind":1}`, `{"kind":` + value, `"` + strings.ReplaceAll(value, `"`, `\"`) + `"`,
+		} {
+			for _, e := range read(t, entry, payload) {
+				if e.Status == "" || strings.Contains(e.Detail, "Zq9x") || strings.Contains(e.Detail, "47") {
+					t.Errorf("%s: %+v", payload, e)
+				}
+			}
+		}
 	}
 }
 
@@ -242,7 +358,7 @@ func FuzzEvents(f *testing.F) {
 		f.Add(`[{"a":1,"b":["x",2]}]`, path, path)
 	}
 	f.Fuzz(func(t *testing.T, payload, path, each string) {
-		body, err := object([]byte(payload))
+		body, err := decode(nil, []byte(payload))
 		if err != nil {
 			return
 		}
@@ -256,7 +372,7 @@ func FuzzEvents(f *testing.F) {
 				t.Errorf("no JSON can hold %+v", event)
 			}
 		}
-		(rules{{test{path: path, want: []gjson.Result{{}}}}}).whyNot(gjson.ParseBytes(body), nil)
+		(rules{{test{path: path, want: []gjson.Result{{}}}}}).whyNot(gjson.ParseBytes(body))
 	})
 }
 

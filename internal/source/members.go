@@ -1,16 +1,15 @@
 package source
 
 import (
-	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
-	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/strictjson"
 )
 
@@ -47,22 +46,17 @@ func (m *members) verbatim(name string) string {
 	return s
 }
 
-// text returns a string, or "" where it is missing. An empty one and one with white space around it are faults.
+const notString = "%s where a string is expected"
+
+// text returns a word, or "" where it is missing.
 func (m *members) text(name string) string {
-	if m.raw.Has(name) {
-		return m.word(name, m.take(name))
+	if value := m.take(name); value != nil {
+		return m.word(name, value)
 	}
 	return ""
 }
 
-// need is text for what must be there.
-func (m *members) need(name string) string {
-	if !m.raw.Has(name) {
-		m.fault(name, "missing")
-	}
-	return m.text(name)
-}
-
+// word returns a string that is neither empty nor an example, and has no white space around it.
 func (m *members) word(name string, value strictjson.Value) string {
 	s, ok := strictjson.Text(value)
 	switch {
@@ -72,13 +66,13 @@ func (m *members) word(name string, value strictjson.Value) string {
 		m.fault(name, "empty")
 	case strings.TrimSpace(s) != s:
 		m.fault(name, "has white space around it")
+	case strings.ContainsAny(s, "…\x00"):
+		m.fault(name, "has a … or a zero byte in it: write it in full")
 	}
 	return s
 }
 
-const notString = "%s where a string is expected"
-
-// texts returns a list of strings, which must be there and not be empty.
+// texts returns a list of words, which must be there and not be empty.
 func (m *members) texts(name string) []string {
 	value := m.take(name)
 	var items []strictjson.Value
@@ -92,42 +86,88 @@ func (m *members) texts(name string) []string {
 	}
 	list := make([]string, len(items))
 	for i, item := range items {
-		list[i] = m.word(fmt.Sprintf("%s[%d]", name, i), item)
+		list[i] = m.word(at(name, i), item)
 	}
 	return list
 }
 
+func at(name string, i int) string { return fmt.Sprintf("%s[%d]", name, i) }
+
 // paths returns one path or a list of them, or the fallback where they are missing.
-func (m *members) paths(name string, fallback paths) paths {
+func (m *members) paths(name string, fallback paths) (list paths) {
 	switch {
 	case !m.raw.Has(name):
 		return fallback
 	case m.raw[name].Kind() == '[':
-		return m.texts(name)
+		list = m.texts(name)
+	default:
+		list = paths{m.text(name)}
 	}
-	return paths{m.text(name)}
+	for _, path := range list {
+		m.checkPath(name, path)
+	}
+	return list
 }
 
-// keys returns the decoded keys. An empty key is a fault: anybody can sign with it.
-func (m *members) keys(decode func(string) ([]byte, error)) [][]byte {
-	var keys [][]byte
-	for i, s := range m.texts("keys") {
-		key, err := decode(s)
-		if err == nil && len(key) == 0 {
-			err = errors.New("empty")
-		}
-		if err != nil {
-			m.fault(fmt.Sprintf("keys[%d]", i), "%v", err)
-		}
-		keys = append(keys, key)
+// literal is what gjson does not read as syntax: an escaped character, and what stands in quotes.
+var literal = regexp.MustCompile(`\\.|"(\\.|[^"\\])*"`)
+
+// checkPath notes a path with an open bracket or quote: gjson would find nothing at it.
+func (m *members) checkPath(name, path string) {
+	syntax := literal.ReplaceAllString(path, "")
+	open := strings.Contains(syntax, `"`)
+	for _, pair := range []string{"()", "[]", "{}"} {
+		open = open || strings.Count(syntax, pair[:1]) > strings.Count(syntax, pair[1:])
 	}
-	return keys
+	if open {
+		m.fault(name, `a path has a bracket or quote that is not closed; one that is part of a name is written \\(`)
+	}
+}
+
+// shortestKey is how many bytes a key has at least: shorter ones can be found by trying.
+const (
+	shortestKey = 8
+	tooShort    = "has %d bytes, at least %d are needed"
+)
+
+// keys returns the decoded keys.
+func (m *members) keys(decode func(string) ([]byte, error)) []string {
+	list := m.texts("keys")
+	for i, s := range list {
+		m.checkKey(at("keys", i), s)
+		key, err := decode(s)
+		if err != nil {
+			m.fault(at("keys", i), "%v", err)
+		} else if len(key) < shortestKey {
+			m.fault(at("keys", i), tooShort, len(key), shortestKey)
+		}
+		list[i] = string(key)
+	}
+	return list
+}
+
+// checkKey notes a word that examples have in the place of a key.
+func (m *members) checkKey(name, s string) {
+	plain := strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s))
+	if slices.Contains([]string{"secret", "changeme", "yourkeyhere", "yoursecrethere", "yourtokenhere"}, plain) {
+		m.fault(name, "a placeholder: write the one that the sender uses")
+	}
+}
+
+// key returns a key or token. Tokens may be short: WeCom and DingTalk let people choose them.
+func (m *members) key(name string) string {
+	s := m.text(name)
+	if s == "" {
+		m.fault(name, "missing")
+	}
+	m.checkKey(name, s)
+	return s
 }
 
 // aesKey returns the 32 bytes that DingTalk and WeCom write as 43 characters of base64. The vendors draw the
 // characters at random, so the last two bits may be set.
 func (m *members) aesKey(name string) []byte {
-	s := m.need(name)
+	s := m.key(name)
 	key, err := base64.RawStdEncoding.DecodeString(s)
 	if len(s) != 43 || len(key) != 32 || err != nil { // the decoder skips line breaks
 		m.fault(name, "is not 43 characters of base64")
@@ -135,17 +175,41 @@ func (m *members) aesKey(name string) []byte {
 	return key
 }
 
-// header returns a header's name in its canonical form, or "" where it is missing.
-func (m *members) header(name string) string {
+// parsed returns what parse makes of a text, or the fallback where it is missing or wrong.
+func parsed[T any](m *members, name string, fallback T, parse func(string) (T, error)) T {
 	s := m.text(name)
-	if s != "" && !isHeaderName(s) {
-		m.fault(name, "is not the name of a header")
+	if s == "" {
+		return fallback
 	}
-	return http.CanonicalHeaderKey(s)
+	value, err := parse(s)
+	if err != nil {
+		m.fault(name, "%v", err)
+		return fallback
+	}
+	return value
 }
 
-// isHeaderName takes letters, digits, - and _. HTTP allows more, but no known vendor uses it.
-func isHeaderName(s string) bool { return s != "" && strings.Trim(s, letters+"0123456789-_") == "" }
+// choice returns the row of a table that a member names, or the fallback's row where the member is missing.
+func choice[T any](m *members, name, fallback string, table map[string]T) T {
+	return parsed(m, name, table[fallback], func(s string) (T, error) {
+		row, ok := table[s]
+		if !ok {
+			return row, errors.New("is none of " + names(table))
+		}
+		return row, nil
+	})
+}
+
+// header returns a header's name in its canonical form, or "" where it is missing. It takes letters, digits, - and _.
+// HTTP allows more, but no known vendor uses it.
+func (m *members) header(name string) string {
+	return parsed(m, name, "", func(s string) (string, error) {
+		if strings.Trim(s, letters+"0123456789-_") != "" {
+			return "", errors.New("is not the name of a header")
+		}
+		return http.CanonicalHeaderKey(s), nil
+	})
+}
 
 const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
@@ -164,27 +228,4 @@ func (m *members) duration(name string, fallback time.Duration) time.Duration {
 		m.fault(name, `neither a number of seconds nor a duration such as "10m"`)
 	}
 	return d
-}
-
-// zone returns a fixed offset from UTC, or the fallback where it is missing.
-func (m *members) zone(name string, fallback *time.Location) *time.Location {
-	s := m.text(name)
-	if s == "" {
-		return fallback
-	}
-	zone, err := departure.ParseOffset(s)
-	if err != nil {
-		m.fault(name, "%v", err)
-	}
-	return zone
-}
-
-// choice returns the row of a table that a member names, or the fallback's row where the member is missing.
-func choice[T any](m *members, name, fallback string, table map[string]T) T {
-	chosen, ok := table[cmp.Or(m.text(name), fallback)]
-	if !ok {
-		m.fault(name, "is none of %s", names(table))
-		return table[fallback]
-	}
-	return chosen
 }

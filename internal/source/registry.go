@@ -1,7 +1,6 @@
 package source
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,13 +53,12 @@ func New(cfg Config) *Registry {
 	return &Registry{cfg: cfg}
 }
 
-// Receive verifies a request to the source of that name and reads its events. Body is the raw body, base64 of the
-// front end undone; r.Body is not read. Of a header that was sent twice, one value may hold both, joined by a comma.
-// Envelope is what is known before reading: the request's id, the source's name, the time.
+// Receive verifies a request to the source of that name and reads its events. Body is the raw body as it was sent;
+// r.Body is not read. Envelope is what is known before reading: the request's id, the source's name, the time.
 //
 // It errs with ErrUnknownSource, ErrMethod, ErrTooLarge, ErrNotVerified or ErrMalformed. Any other error is ours. A
-// verified request that cannot be understood is no error but an event with a Status. Before an unknown source, a
-// failed verification or a faulty entry is reported, the secret is renewed: somebody may have changed it.
+// verified request that cannot be read is no error but an event with a Status. Before an unknown source, a failed
+// verification or a faulty entry is reported, the secret is renewed: somebody may have changed it.
 func (reg *Registry) Receive(
 	ctx context.Context, name string, r *http.Request, body []byte, envelope departure.Meta,
 ) (delivery Delivery, err error) {
@@ -73,24 +71,23 @@ func (reg *Registry) Receive(
 		case e.fault != nil:
 			return e.fault
 		case e.scheme == nil:
-			return fmt.Errorf("%w: no entry %s with a scheme", ErrUnknownSource, departure.Quote(name))
+			return fmt.Errorf("%w: no entry %s with a scheme", ErrUnknownSource, Shown(name))
 		case r.Method != http.MethodPost && (r.Method != http.MethodGet || !e.get):
-			return fmt.Errorf("%w: %s", ErrMethod, departure.Quote(r.Method))
+			return ErrMethod
 		}
 		m, err := e.scheme.open(r, body, reg.cfg.Now())
-		if err != nil && !errors.Is(err, ErrNotVerified) {
-			err = fmt.Errorf("%w: %w", ErrMalformed, err)
-		}
 		if err == nil {
 			e.only, err = reg.checkMerchants(ctx, name, e)
 		}
 		if err != nil {
 			return err
 		}
-		envelope.ID = cmp.Or(m.id, envelope.ID)
+		if m.id != "" && len(m.id) <= longestID {
+			envelope.ID = m.id
+		}
 		delivery.reply = m.reply
-		if m.body != nil {
-			delivery.Events = e.events(m.body, envelope)
+		if m.body != nil || m.err != nil {
+			delivery.Events = e.read(m, envelope)
 		}
 		return nil
 	})
@@ -111,14 +108,11 @@ func (reg *Registry) Read(
 		if e.fault != nil {
 			return e.fault
 		}
-		body := payload
+		m := message{body: payload}
 		if e.mapping != nil {
-			if body, err = object(payload); err != nil {
-				events = []departure.Event{departure.Refuse(envelope, err)}
-				return nil
-			}
+			m = decoded(nil, payload)
 		}
-		events = e.events(body, envelope)
+		events = e.read(m, envelope)
 		return nil
 	})
 	return events, err
@@ -128,6 +122,9 @@ func (reg *Registry) Read(
 // it reports faults, it renews the secret as Receive does.
 func (reg *Registry) Check(ctx context.Context) error {
 	return reg.try(ctx, func(entries map[string]entry) error {
+		if entries != nil && len(entries) == 0 {
+			return faults("sources: there is no source in it")
+		}
 		var found []string
 		for _, name := range slices.Sorted(maps.Keys(entries)) {
 			e := entries[name]
@@ -154,17 +151,15 @@ func (reg *Registry) checkMerchants(ctx context.Context, name string, e entry) (
 	}
 	all, index, err := reg.cfg.Merchants(ctx)
 	switch {
-	case err != nil && e.namesMerchants:
-		return nil, nil // it may reach all of them
+	case err == nil && !index && all[0] != "":
+		return all, nil
+	case e.namesMerchants || err == nil && !index:
+		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("source: which merchants there are: %w", err)
-	case index && !e.namesMerchants:
-		const missing = `.merchants: missing: the token secret has many merchants, name those of this source, or ["*"]`
-		return nil, faults("sources." + name + missing)
-	case index || all[0] == "":
-		return nil, nil
 	}
-	return all, nil
+	const missing = `.merchants: missing: the token secret has many merchants, name those of this source, or ["*"]`
+	return nil, faults("sources." + Shown(name) + missing)
 }
 
 // try runs use on the sources. If that fails in a way that another version of the secret could change, it renews the

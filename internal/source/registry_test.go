@@ -24,7 +24,7 @@ func TestAChangedSecretIsReadAgainOnceAMinute(t *testing.T) {
 		name, before string
 		want         error
 	}{
-		{"a key that was replaced", bearerEntry("old"), ErrNotVerified},
+		{"a key that was replaced", bearerEntry("old key of hr"), ErrNotVerified},
 		{"a source that was added", `{}`, ErrUnknownSource},
 		{"an entry that was corrected", bearerEntry(""), nil},
 		{"a secret that was corrected", `{`, nil},
@@ -33,22 +33,22 @@ func TestAChangedSecretIsReadAgainOnceAMinute(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v := &vault{versions: []string{tt.before}}
 				reg := registryOf(v)
-				_, err := receive(reg, bearerRequest("new"))
+				_, err := receive(reg, bearerRequest("new key of hr"))
 				var faulty *FaultsError
 				if v.reads != 2 || tt.want != nil && !errors.Is(err, tt.want) || tt.want == nil && !errors.As(err, &faulty) {
 					t.Fatalf("before: %v after %d reads", err, v.reads)
 				}
-				v.versions = []string{bearerEntry("new")}
+				v.versions = []string{bearerEntry("new key of hr")}
 				time.Sleep(time.Minute - time.Second)
-				if _, err := receive(reg, bearerRequest("new")); err == nil || v.reads != 2 {
+				if _, err := receive(reg, bearerRequest("new key of hr")); err == nil || v.reads != 2 {
 					t.Errorf("within the minute: %v after %d reads", err, v.reads)
 				}
 				time.Sleep(time.Second)
-				d, err := receive(reg, bearerRequest("new"))
+				d, err := receive(reg, bearerRequest("new key of hr"))
 				if err != nil || tell(d.Events) != "left E1" || v.reads != 3 {
 					t.Errorf("after the minute: %v, %v after %d reads", tell(d.Events), err, v.reads)
 				}
-				if _, err := receive(reg, bearerRequest("new")); err != nil || v.reads != 3 {
+				if _, err := receive(reg, bearerRequest("new key of hr")); err != nil || v.reads != 3 {
 					t.Errorf("a good request reads again: %v after %d reads", err, v.reads)
 				}
 			})
@@ -56,18 +56,18 @@ func TestAChangedSecretIsReadAgainOnceAMinute(t *testing.T) {
 	}
 }
 
-func TestAMalformedRequestDoesNotReadTheSecretAgain(t *testing.T) {
-	v := &vault{versions: []string{bearerEntry("k")}}
-	r := bearerRequest("k")
+func TestARequestThatCannotBeReadDoesNotReadTheSecretAgain(t *testing.T) {
+	v := &vault{versions: []string{bearerEntry("test key")}}
+	r := bearerRequest("test key")
 	r.Body = []byte("{")
-	if _, err := receive(registryOf(v), r); !errors.Is(err, ErrMalformed) || v.reads != 1 {
-		t.Errorf("got %v after %d reads", err, v.reads)
+	if d, err := receive(registryOf(v), r); err != nil || !strings.HasPrefix(tell(d.Events), "failed: ") || v.reads != 1 {
+		t.Errorf("got %s, %v after %d reads", tell(d.Events), err, v.reads)
 	}
 }
 
 func TestSourcesThatCannotBeRead(t *testing.T) {
 	reg := registryOf(&vault{versions: []string{""}})
-	if _, err := receive(reg, bearerRequest("k")); !errors.Is(err, errVault) {
+	if _, err := receive(reg, bearerRequest("test key")); !errors.Is(err, errVault) {
 		t.Errorf("Receive: %v", err)
 	}
 	if _, err := reg.Read(context.Background(), "topic", []byte(`{"uid":"E1"}`), envelope); !errors.Is(err, errVault) {
@@ -76,15 +76,15 @@ func TestSourcesThatCannotBeRead(t *testing.T) {
 	if err := reg.Check(context.Background()); !errors.Is(err, errVault) {
 		t.Errorf("Check: %v", err)
 	}
-	reg = registryOf(&vault{versions: []string{bearerEntry("old"), ""}})
-	if _, err := receive(reg, bearerRequest("new")); !errors.Is(err, errVault) || errors.Is(err, ErrNotVerified) {
+	reg = registryOf(&vault{versions: []string{bearerEntry("old key of hr"), ""}})
+	if _, err := receive(reg, bearerRequest("new key of hr")); !errors.Is(err, errVault) || errors.Is(err, ErrNotVerified) {
 		t.Errorf("a key that may have been replaced: %v", err)
 	}
 }
 
 func TestNoSources(t *testing.T) {
 	reg := New(Config{})
-	if _, err := receive(reg, bearerRequest("k")); !errors.Is(err, ErrUnknownSource) {
+	if _, err := receive(reg, bearerRequest("test key")); !errors.Is(err, ErrUnknownSource) {
 		t.Errorf("Receive: %v", err)
 	}
 	if err := reg.Check(context.Background()); err != nil {
@@ -115,11 +115,17 @@ func TestRead(t *testing.T) {
 	if got, err := read("another", `{"type":"employee.left","data":{"uid":"E1"}}`); got != "left E1" || err != nil {
 		t.Errorf("no entry: %s, %v", got, err)
 	}
-	if got, err := read("another", `{"uid":"E1"}`); got != `ignored: type "Employee Left" is not employee.left` || err != nil {
+	if got, err := read("another", `{"uid":"E1"}`); got != `ignored: another type than employee.left` || err != nil {
 		t.Errorf("the envelope's type: %s, %v", got, err)
 	}
 	if got, err := read("another", `nothing at all: {`); !strings.HasPrefix(got, "failed: ") || err != nil {
 		t.Errorf("no JSON: %s, %v", got, err)
+	}
+	for _, name := range []string{"topic", "another"} { // an event without a detail
+		events, err := reg.Read(context.Background(), name, nil, departure.Meta{Source: name})
+		if got := tell(events); !strings.HasPrefix(got, "failed: ") || err != nil {
+			t.Errorf("nothing at all to %s: %s, %v", name, got, err)
+		}
 	}
 	var faulty *FaultsError
 	if got, err := read("faulty", `{"uid":"E1"}`); got != "" || !errors.As(err, &faulty) {
@@ -135,12 +141,12 @@ func TestAnIndexNeedsMerchants(t *testing.T) {
 	indexed := func(entry string, index bool, err error) (Delivery, error) {
 		reg := newRegistry(entry)
 		reg.cfg.Merchants = func(context.Context) ([]string, bool, error) { return []string{""}, index, err }
-		return receive(reg, bearerRequest("k"))
+		return receive(reg, bearerRequest("test key"))
 	}
 	const (
-		open = `{"scheme":"bearer","keys":["k"]}`
-		some = `{"scheme":"bearer","keys":["k"],"merchants":["wx1"]}`
-		all  = `{"scheme":"bearer","keys":["k"],"merchants":["*"]}`
+		open = `{"scheme":"bearer","keys":["test key"]}`
+		some = `{"scheme":"bearer","keys":["test key"],"merchants":["wx1"]}`
+		all  = `{"scheme":"bearer","keys":["test key"],"merchants":["*"]}`
 	)
 	if _, err := indexed(open, true, nil); err == nil || !strings.Contains(err.Error(), "sources.hr.merchants: missing") {
 		t.Errorf("none named: %v", err)
@@ -161,7 +167,7 @@ func TestAnIndexNeedsMerchants(t *testing.T) {
 
 func TestCheckFindsEveryFault(t *testing.T) {
 	reg := registryOf(&vault{versions: []string{
-		`{"b":{"scheme":"bearer"},"a":{"scheme":"bearer","keys":["k"]},"c":{"uid":"u","each":""}}`,
+		`{"b":{"scheme":"bearer"},"a":{"scheme":"bearer","keys":["test key"]},"c":{"uid":"u","each":""}}`,
 	}})
 	reg.cfg.Merchants = func(context.Context) ([]string, bool, error) { return nil, true, nil }
 	err := reg.Check(context.Background())
@@ -178,7 +184,7 @@ func TestCheckFindsEveryFault(t *testing.T) {
 	if !slices.Equal(faulty.Faults, want) {
 		t.Errorf("got %s", strings.Join(faulty.Faults, "\n"))
 	}
-	reg = registryOf(&vault{versions: []string{`{"a":{"scheme":"bearer"}}`, `{}`}})
+	reg = registryOf(&vault{versions: []string{`{"a":{"scheme":"bearer"}}`, `{"a":{}}`}})
 	if err := reg.Check(context.Background()); err != nil {
 		t.Errorf("corrected: %v", err)
 	}

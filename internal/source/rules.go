@@ -7,7 +7,6 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/strictjson"
 )
 
@@ -47,10 +46,11 @@ func readRules(m *members, name string, fallback rules) rules {
 	}
 	r := newRule(string(value))
 	for _, t := range r {
-		nested := func(v gjson.Result) bool { return v.Type == gjson.JSON }
 		if strings.TrimSpace(t.path) == "" {
 			m.fault(name, "a path is blank")
 		}
+		m.checkPath(name, t.path)
+		nested := func(v gjson.Result) bool { return v.Type == gjson.JSON }
 		if object[t.path].Kind() != '[' || len(t.want) == 0 || slices.ContainsFunc(t.want, nested) {
 			m.fault(name+"."+t.path, "a list of strings, numbers or booleans is expected")
 		}
@@ -63,12 +63,12 @@ func (rs rules) hold(item gjson.Result) bool {
 }
 
 // whyNot returns why no rule holds: the first failed test of the rule that came furthest, which is most likely the one
-// that was meant. It shows none of these people.
-func (rs rules) whyNot(item gjson.Result, people []string) string {
+// that was meant.
+func (rs rules) whyNot(item gjson.Result) string {
 	reason, furthest := "", -1
 	for _, r := range rs {
 		if i := r.firstFailed(item); i > furthest {
-			reason, furthest = r[i].reason(item, people), i
+			reason, furthest = r[i].reason(item), i
 		}
 	}
 	return reason
@@ -89,30 +89,20 @@ func (t test) holds(item gjson.Result) bool {
 	})
 }
 
-func (t test) reason(item gjson.Result, people []string) string {
-	got := item.Get(t.path)
-	shown := show(got)
+// reason shows the entry's own values. Of the sender's it shows only the kind: any value may be somebody's identifier.
+func (t test) reason(item gjson.Result) string {
+	got, is := item.Get(t.path), "another value"
+	sameKind := func(want gjson.Result) bool { return kindOf(want) == kindOf(got) }
 	if !got.Exists() {
-		shown = "missing"
-	} else if slices.Contains(people, text(got)) || strings.Contains(text(got), "@") {
-		shown = "another value"
+		is = "missing"
+	} else if !slices.ContainsFunc(t.want, sameKind) {
+		is = kindOf(got)
 	}
 	wanted := make([]string, len(t.want))
 	for i, want := range t.want {
-		wanted[i] = show(want)
+		wanted[i] = want.Raw
 	}
-	return fmt.Sprintf("%s is %s, wanted %s", t.path, shown, strings.Join(wanted, " or "))
-}
-
-// show returns a string cut to a short one, and of anything else that is long only its kind.
-func show(v gjson.Result) string {
-	switch {
-	case v.Type == gjson.String:
-		return departure.Quote(v.Str)
-	case v.Type == gjson.JSON || len(v.Raw) > 20:
-		return kindOf(v)
-	}
-	return v.Raw
+	return fmt.Sprintf("%s is %s, wanted %s", t.path, is, strings.Join(wanted, " or "))
 }
 
 func kindOf(v gjson.Result) string { return strictjson.Kind(strictjson.Value(v.Raw)) }

@@ -28,7 +28,7 @@ var (
 	ErrTooLarge = errors.New("source: body too large")
 	// ErrNotVerified is a request that may come from anybody: its signature or key is missing or wrong.
 	ErrNotVerified = errors.New("source: not verified")
-	// ErrMalformed is a verified request that cannot be read.
+	// ErrMalformed is a verified handshake without the challenge that its reply repeats.
 	ErrMalformed = errors.New("source: malformed")
 )
 
@@ -55,8 +55,8 @@ func (d Delivery) Reply(accepted, ignored int) Reply {
 
 // scheme is how one kind of sender proves who it is, and how it is answered.
 type scheme interface {
-	// open verifies the request with this raw body, and decodes it. It errs with ErrNotVerified. Any other error means
-	// that the request is verified and cannot be read.
+	// open verifies the request with this raw body, and decodes it. It errs with ErrNotVerified, for a handshake with
+	// ErrMalformed, or with a FaultsError.
 	open(r *http.Request, body []byte, now time.Time) (message, error)
 }
 
@@ -64,6 +64,7 @@ type scheme interface {
 type message struct {
 	id    string // the sender's id of the event, where a header has it
 	body  []byte // one JSON value, or nil for a handshake
+	err   error  // why there is no body: nobody could read it
 	reply func() Reply
 }
 
@@ -83,6 +84,12 @@ var schemes = map[string]schemeRow{
 	"feishu":            {read: readFeishu, mapping: feishuMapping},
 	"dingtalk":          {read: readDingTalk, mapping: dingTalkMapping},
 	"wecom":             {read: readWeCom, get: true, mapping: weComMapping},
+}
+
+// decoded returns the message of a verified request with this body.
+func decoded(header http.Header, body []byte) message {
+	text, err := decode(header, body)
+	return message{body: text, err: err}
 }
 
 // handshake returns the message of a request that only wants this reply.

@@ -1,8 +1,7 @@
 // Package strictjson reads JSON so that no two readers can see different things in it.
 //
-// A name that stands twice in an object, at any depth, is an error. So are text that is not UTF-8 and anything after the
-// value. Names are exact: "UID" is not "uid". A byte order mark before the value is skipped (RFC 8259, section 8.1).
-//
+// A name that stands twice in an object, at any depth, is an error. So are text that is not UTF-8 and anything after
+// the value. Names are exact: "UID" is not "uid". A byte order mark before it is skipped (RFC 8259, section 8.1).
 // Errors name a member and what is wrong with it. They never quote a value.
 package strictjson
 
@@ -11,6 +10,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -26,37 +27,35 @@ type Value = jsontext.Value
 type Object map[string]Value
 
 // Parse returns the text without a byte order mark, after checking that it is one JSON value.
-func Parse(text []byte) (Value, error) {
-	var value Value
-	err := Unmarshal(text, &value)
+func Parse(text []byte) (value Value, err error) {
+	err = Unmarshal(text, &value)
 	return value, err
 }
 
 // ParseObject returns the members of the JSON object in the text.
-func ParseObject(text []byte) (Object, error) {
+func ParseObject(text []byte) (object Object, err error) {
 	value, err := Parse(text)
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil:
+	case value.Kind() != '{':
+		err = fmt.Errorf("%s where a JSON object is expected", Kind(value))
+	default:
+		err = Unmarshal(value, &object)
 	}
-	if value.Kind() != '{' {
-		return nil, fmt.Errorf("%s where a JSON object is expected", Kind(value))
-	}
-	var object Object
-	return object, Unmarshal(value, &object)
+	return object, err
 }
 
 // Unmarshal reads the JSON value in the text into v, by the json tags of v. Members that v does not have are skipped.
 func Unmarshal(text []byte, v any) error {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	err := json.Unmarshal(text, v)
-	var syntactic *jsontext.SyntacticError
-	var semantic *json.SemanticError
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.As(err, &syntactic):
+	}
+	if syntactic, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return syntaxError(text, syntactic)
-	case errors.As(err, &semantic) && semantic.JSONPointer != "":
+	}
+	if semantic, ok := errors.AsType[*json.SemanticError](err); ok && semantic.JSONPointer != "" {
 		return fmt.Errorf("%s: %s does not fit here", Member(semantic.JSONPointer.LastToken()), kinds[semantic.JSONKind])
 	}
 	return errors.New("JSON of another kind than expected")
@@ -67,7 +66,13 @@ func syntaxError(text []byte, err *jsontext.SyntacticError) error {
 	reason := err.Err.Error()
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		return fmt.Errorf("%s%s stands twice", path(err.JSONPointer.Parent()), Member(err.JSONPointer.LastToken()))
+		path := ""
+		for name := range err.JSONPointer.Parent().Tokens() {
+			if nameLike.MatchString(name) {
+				path += name + ": "
+			}
+		}
+		return fmt.Errorf("%s%s stands twice", path, Member(err.JSONPointer.LastToken()))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("not JSON: it is empty or ends too early")
 	case strings.Contains(reason, "UTF-8"):
@@ -85,18 +90,7 @@ func syntaxError(text []byte, err *jsontext.SyntacticError) error {
 	return fmt.Errorf("not JSON: %s (line %d, column %d)", reason, line, column)
 }
 
-// path names the members that lead to a place in the text, as far as they can be shown: "data: ".
-func path(pointer jsontext.Pointer) string {
-	var b strings.Builder
-	for name := range pointer.Tokens() {
-		if isName(name) {
-			b.WriteString(name + ": ")
-		}
-	}
-	return b.String()
-}
-
-// Marshal returns the JSON of v. Unlike encoding/json it writes <, > and & as they are, and an empty list for a nil one.
+// Marshal returns the JSON of v. Unlike encoding/json it writes <, > and & as they are, and a nil slice as [].
 func Marshal(v any) ([]byte, error) { return json.Marshal(v, json.Deterministic(true)) }
 
 // Has reports whether the object has all of these members.
@@ -106,25 +100,26 @@ func (o Object) Has(names ...string) bool {
 
 // Only returns an error that names a member which is not among the known ones.
 func (o Object) Only(known ...string) error {
-	var unknown []string
-	for name := range o {
+	for _, name := range slices.Sorted(maps.Keys(o)) {
 		if !slices.Contains(known, name) {
-			unknown = append(unknown, name)
+			return fmt.Errorf("unknown %s", Member(name))
 		}
 	}
-	if len(unknown) == 0 {
-		return nil
+	return nil
+}
+
+// Decode reads a member into v, and leaves v as it is where the member is missing. It errs where it does not fit.
+func (o Object) Decode(name string, v any) error {
+	if o.Has(name) && Unmarshal(o[name], v) != nil {
+		return fmt.Errorf("%s: %s that does not fit here", name, Kind(o[name]))
 	}
-	return fmt.Errorf("unknown %s", Member(slices.Min(unknown)))
+	return nil
 }
 
 // String returns the string in a member, or "" where the member is missing or null.
 func (o Object) String(name string) (string, error) {
-	if o.absent(name) {
-		return "", nil
-	}
 	s, ok := Text(o[name])
-	if !ok {
+	if !ok && !o.absent(name) {
 		return "", fmt.Errorf("%s: %s where a string is expected", name, Kind(o[name]))
 	}
 	return s, nil
@@ -133,8 +128,8 @@ func (o Object) String(name string) (string, error) {
 // Strings returns the list of strings in a member; a string alone is a list of one. It returns nil where the member is
 // missing or null. An empty list is an error.
 func (o Object) Strings(name string) ([]string, error) {
-	value := o[name]
-	switch {
+	var items []Value
+	switch value := o[name]; {
 	case o.absent(name):
 		return nil, nil
 	case value.Kind() != '[':
@@ -143,19 +138,14 @@ func (o Object) Strings(name string) ([]string, error) {
 			return nil, fmt.Errorf("%w (or a list of strings): write it in quotes", err)
 		}
 		return []string{s}, nil
-	}
-	var items []Value
-	if err := Unmarshal(value, &items); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if len(items) == 0 {
+	case Unmarshal(value, &items) != nil, len(items) == 0:
 		return nil, fmt.Errorf("%s: an empty list", name)
 	}
 	list := make([]string, len(items))
 	for i, item := range items {
 		var ok bool
 		if list[i], ok = Text(item); !ok {
-			return nil, fmt.Errorf("%s: item %d is %s where a string is expected: write it in quotes", name, i, Kind(item))
+			return nil, fmt.Errorf("%s: item %d is %s where a string is expected: write it in quotes", name, i+1, Kind(item))
 		}
 	}
 	return list, nil
@@ -165,49 +155,24 @@ func (o Object) absent(name string) bool { return o[name] == nil || o[name].Kind
 
 // Text returns the string that the value is, or false where it is no string.
 func Text(value Value) (string, bool) {
-	if value.Kind() != '"' {
-		return "", false
-	}
 	text, err := jsontext.AppendUnquote(nil, value)
 	return string(text), err == nil
 }
 
 var kinds = map[jsontext.Kind]string{
 	'{': "an object", '[': "a list", '"': "a string", '0': "a number", 't': "a boolean", 'f': "a boolean", 'n': "null",
+	0: "nothing",
 }
 
-// Kind names the kind of a value as an error shows it: "an object", "a list", "a string", "a number", "a boolean", "null";
-// "nothing" where there is no value.
-func Kind(value Value) string {
-	if name := kinds[value.Kind()]; name != "" {
-		return name
-	}
-	return "nothing"
-}
+// Kind names the kind of a value as an error shows it: "a string", "null"; "nothing" where there is no value.
+func Kind(value Value) string { return kinds[value.Kind()] }
 
-// Member names a member as an error may show it. A text that does not look like a name may hold anything, so it is not shown.
+var nameLike = regexp.MustCompile(`^[A-Za-z_-]{1,40}$`)
+
+// Member names a member as an error may show it. What does not look like a name may hold anything and is not shown.
 func Member(name string) string {
-	if !isName(name) {
+	if !nameLike.MatchString(name) {
 		return "member whose name is not shown here"
 	}
 	return "member " + strconv.Quote(name)
-}
-
-func isName(text string) bool {
-	const (
-		longest = 40
-		letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
-	)
-	return text != "" && len(text) <= longest && strings.Trim(text, letters) == ""
-}
-
-// Decode reads a member into v, and leaves v as it is where the member is missing. It errs where the member does not fit.
-func (o Object) Decode(name string, v any) error {
-	if !o.Has(name) {
-		return nil
-	}
-	if Unmarshal(o[name], v) != nil {
-		return fmt.Errorf("%s: %s that does not fit here", name, Kind(o[name]))
-	}
-	return nil
 }

@@ -57,7 +57,7 @@ func TestMembersAreReadByTheirExactNames(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"UID":   "UID: a number where a string is expected (or a list of strings): write it in quotes",
-		"bad":   "bad: item 1 is a number where a string is expected: write it in quotes",
+		"bad":   "bad: item 2 is a number where a string is expected: write it in quotes",
 		"empty": "empty: an empty list",
 	} {
 		if _, err := object.Strings(name); err == nil || err.Error() != want {

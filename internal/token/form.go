@@ -3,156 +3,164 @@ package token
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/offboard"
 	"wedata-unbind/internal/secrets"
 	"wedata-unbind/internal/strictjson"
 )
 
-// The members of the secret.
 const (
+	// The members of the secret.
 	memberValue  = "authorizer_access_token"
 	memberAppID  = "authorizer_appid"
 	memberIndex  = "authorizers"
 	memberSecret = "secret_id"
+
+	wantForms = `write the bare token, {"authorizer_access_token":"…","authorizer_appid":"wx…"}, or ` +
+		`{"authorizers":{"wx…":{"authorizer_access_token":"…"},"wx…":{"secret_id":"…"}}} (names in lower case)`
+	noAppID = "not an appid (wx and 16 hex digits)"
 )
 
-var errNoAppID = errors.New("not an appid (wx and 16 hex digits)")
-
-const wantForms = `write the bare token, {"authorizer_access_token":"…","authorizer_appid":"wx…"}, ` +
-	`or {"authorizers":{"wx…":{"authorizer_access_token":"…"},"wx…":{"secret_id":"…"}}} (names in lower case)`
-
-// longestKey is longer than an appid and shorter than a token. Errors do not show a longer name in an index: it may be
-// a token in the wrong place.
-const longestKey = 64
-
-// form is the content of a secret: the index if that is not nil, else one token.
+// form is a secret with its content, or what is wrong with it.
 type form struct {
-	secret secrets.Secret
-	token  string
-	appid  string            // of the token's merchant; "" where the secret does not name it
-	index  strictjson.Object // entries by merchant, each read when it is needed: one may be faulty and the others not
+	secret  secrets.Secret
+	index   bool
+	appids  []string         // the merchants of a departure that names none, sorted
+	entries map[string]entry // by merchant; also by "" where there is one token
+	err     error
 }
 
-// of returns the token of a merchant, or the name of the secret that holds it.
-func (f form) of(merchant string) (token, secretID string, err error) {
-	value, listed := f.index[merchant]
-	switch {
-	case listed:
-		return parseEntry(merchant, value)
-	case f.index != nil:
-		err = fmt.Errorf("merchant %s is not in the index: add it under %s, or correct the event",
-			shown(merchant), memberIndex)
-	case merchant == "" || merchant == f.appid:
-		return f.token, "", nil
-	case f.appid == "":
-		err = fmt.Errorf("it holds one token and does not tell whose, so merchant %s is unknown: add %s, "+
-			"or leave the merchant out of the event", shown(merchant), memberAppID)
-	default:
-		err = fmt.Errorf("it holds the token of %s, so merchant %s is unknown: make it an index, or correct the event",
-			f.appid, shown(merchant))
+// entry is one merchant: its token, or the secret that holds it, or what is wrong with it.
+type entry struct {
+	token, secretID string
+	err             error
+}
+
+// parse reads the content of a secret, if there is one. An error never quotes a value: any value may be a token.
+func parse(secret secrets.Secret, err error) form {
+	if err != nil {
+		return form{err: err}
 	}
-	return "", "", err
+	f := form{secret: secret}
+	if err := f.read(strings.TrimSpace(strings.TrimPrefix(secret.Value, "\ufeff"))); err != nil {
+		return form{secret: secret, err: faultf("secret %s: %w", secret.ID, err)}
+	}
+	return f
 }
 
-// parse reads a secret in one of its forms. An error never quotes a value: any value may be a token.
-func parse(value string) (form, error) {
-	value = strings.TrimSpace(strings.TrimPrefix(value, "\ufeff"))
-	if value == "" || !strings.ContainsRune(`{["`, rune(value[0])) {
+func (f *form) read(value string) error {
+	if strings.IndexAny(value, `{["`) != 0 {
+		f.appids, f.entries = []string{""}, map[string]entry{"": {token: value}}
 		if err := checkWord(value); err != nil {
-			return form{}, fmt.Errorf("a bare token that %w: %s", err, wantForms)
+			return fmt.Errorf("a bare token that %w: %s", err, wantForms)
 		}
-		return form{token: value}, nil
+		return nil
 	}
 	members, err := strictjson.ParseObject([]byte(value))
 	switch {
 	case err != nil:
-		return form{}, fmt.Errorf("%w: %s", err, wantForms)
+		return fmt.Errorf("%w: %s", err, wantForms)
 	case members.Has(memberValue, memberIndex):
-		return form{}, fmt.Errorf("it has both %s and %s: leave one out", memberValue, memberIndex)
+		return fmt.Errorf("it has both %s and %s: leave one out", memberValue, memberIndex)
+	case members.Has(memberValue):
+		return f.readSingle(members)
 	case members.Has(memberIndex):
-		return parseIndex(members[memberIndex])
-	case !members.Has(memberValue):
-		return form{}, fmt.Errorf("it has no member %s or %s: %s", memberValue, memberIndex, wantForms)
+		return f.readIndex(members[memberIndex])
 	}
-	var f form
-	f.token, err = word(members, memberValue)
-	if kind := strictjson.Kind(members[memberAppID]); err == nil && kind != "nothing" && kind != "null" {
-		f.appid, err = word(members, memberAppID)
-		if err == nil && !departure.IsAppID(f.appid) {
-			err = fmt.Errorf("%s: %w", memberAppID, errNoAppID)
-		}
-	}
-	if err != nil {
-		return form{}, err
-	}
-	return f, nil
+	return fmt.Errorf("it has no member %s or %s: %s", memberValue, memberIndex, wantForms)
 }
 
-func parseIndex(value strictjson.Value) (form, error) {
-	index, err := strictjson.ParseObject(value)
-	if err == nil && len(index) == 0 {
-		err = errors.New("empty: add a merchant")
-	}
-	for key := range index {
-		if len(key) > longestKey {
-			err = fmt.Errorf("a name of %d bytes where an appid (wx and 16 hex digits) is expected", len(key))
-		}
-	}
+func (f *form) readSingle(members strictjson.Object) error {
+	token, err := word(members, memberValue)
 	if err != nil {
-		return form{}, fmt.Errorf("%s: %w", memberIndex, err)
+		return err
 	}
-	return form{index: index}, nil
+	appid, err := members.String(memberAppID)
+	appid = strings.TrimSpace(appid)
+	if err == nil && strictjson.Kind(members[memberAppID]) == "a string" && !departure.IsAppID(appid) {
+		err = fmt.Errorf("%s: %s", memberAppID, noAppID)
+	}
+	f.appids, f.entries = []string{appid}, map[string]entry{"": {token: token}, appid: {token: token}}
+	return err
 }
 
-func parseEntry(merchant string, value strictjson.Value) (token, secretID string, err error) {
+func (f *form) readIndex(value strictjson.Value) error {
+	members, err := strictjson.ParseObject(value)
+	if err != nil {
+		return fmt.Errorf("%s: %w", memberIndex, err)
+	}
+	if len(members) == 0 {
+		return fmt.Errorf("%s: empty: add a merchant", memberIndex)
+	}
+	f.index, f.appids, f.entries = true, slices.Sorted(maps.Keys(members)), make(map[string]entry, len(members))
+	for key, value := range members {
+		if len(key) > 64 { // it may be a token in the wrong place, which must not be shown as a merchant
+			return fmt.Errorf("%s: a name of %d bytes: %s", memberIndex, len(key), noAppID)
+		}
+		f.entries[key] = readEntry(key, value)
+	}
+	return nil
+}
+
+func readEntry(key string, value strictjson.Value) (e entry) {
+	if !departure.IsAppID(key) {
+		return entry{err: fmt.Errorf("%s.%s: %s", memberIndex, departure.Quote(key), noAppID)}
+	}
 	members, err := strictjson.ParseObject(value)
 	switch {
-	case !departure.IsAppID(merchant):
-		err = errNoAppID
 	case err != nil:
 	case members.Has(memberValue) == members.Has(memberSecret):
 		err = fmt.Errorf("it must have either %s or %s", memberValue, memberSecret)
 	case members.Has(memberValue):
-		token, err = word(members, memberValue)
+		e.token, err = word(members, memberValue)
 	default:
-		secretID, err = word(members, memberSecret)
+		e.secretID, err = word(members, memberSecret)
 	}
 	if err != nil {
-		err = fmt.Errorf("%s.%s: %w", memberIndex, shown(merchant), err)
+		e.err = fmt.Errorf("%s.%s: %w", memberIndex, key, err)
 	}
-	return token, secretID, err
+	return e
 }
 
 // word reads a member that is one word, without the white space around it.
 func word(members strictjson.Object, name string) (string, error) {
-	text, ok := strictjson.Text(members[name])
+	s, ok := strictjson.Text(members[name])
 	if !ok {
 		return "", fmt.Errorf("%s: %s where a string is expected", name, strictjson.Kind(members[name]))
 	}
-	text = strings.TrimSpace(text)
-	if err := checkWord(text); err != nil {
+	s = strings.TrimSpace(s)
+	if err := checkWord(s); err != nil {
 		return "", fmt.Errorf("%s: it %w", name, err)
 	}
-	return text, nil
+	return s, nil
 }
 
-// checkWord refuses what cannot be a token, an appid or the name of a secret.
-func checkWord(text string) error {
-	switch {
-	case text == "":
+// checkWord refuses what cannot be a token or the name of a secret.
+func checkWord(s string) error {
+	if s == "" {
 		return errors.New("is empty")
-	case strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' }):
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return errors.New("has white space or other than visible ASCII characters inside")
 	}
 	return nil
 }
 
-// shown returns a merchant as errors show it: as it is if it is an appid, else quoted.
-func shown(merchant string) string {
-	if departure.IsAppID(merchant) {
-		return merchant
+// alone returns the token in a secret that the index names for a merchant.
+func (f form) alone(merchant string) (offboard.Token, error) {
+	err := f.err
+	switch {
+	case err != nil:
+	case f.index:
+		err = faultf("secret %s: it is an index itself: write the token of this merchant alone", f.secret.ID)
+	case f.appids[0] != "" && f.appids[0] != merchant:
+		err = faultf("secret %s: its %s is %s: write the token of this merchant", f.secret.ID, memberAppID, f.appids[0])
+	default:
+		return offboard.Token{Value: f.entries[""].token, SecretID: f.secret.ID, Written: f.secret.Written}, nil
 	}
-	return departure.Quote(merchant)
+	return offboard.Token{}, fmt.Errorf("%s.%s.%s: %w", memberIndex, merchant, memberSecret, err)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"wedata-unbind/internal/secrets"
 	"wedata-unbind/internal/strictjson"
 )
 
@@ -22,25 +23,24 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		secret = strings.ReplaceAll(secret, "tok", token)
-		got, err := parse(secret)
-		errs := []error{err}
-		if err != nil && (got.index != nil || got.token != "" || got.appid != "") {
-			t.Errorf("a result beside the error %v", err)
+		got := parse(secrets.Secret{Value: secret}, nil)
+		errs := []error{got.err}
+		if got.err != nil && (got.index || got.appids != nil || got.entries != nil) {
+			t.Errorf("a result beside the error %v", got.err)
 		}
-		if err == nil && (got.token == "") == (got.index == nil) {
-			t.Error("neither or both of token and index")
+		if got.err == nil && len(got.appids) == 0 {
+			t.Error("no merchant")
 		}
-		if err == nil && got.index == nil && checkWord(got.token) != nil {
+		if got.err == nil && !got.index && (len(got.appids) != 1 || checkWord(got.entries[""].token) != nil) {
 			t.Error("no word")
 		}
-		for merchant := range got.index {
-			value, secretID, err := got.of(merchant)
-			errs = append(errs, err)
-			if err == nil && (value == "") == (secretID == "") {
+		for _, e := range got.entries {
+			errs = append(errs, e.err)
+			if e.err == nil && (e.token == "") == (e.secretID == "") {
 				t.Error("neither or both of token and secret")
 			}
-			if err != nil && (value != "" || secretID != "") {
-				t.Errorf("a result beside the error %v", err)
+			if e.err != nil && (e.token != "" || e.secretID != "") {
+				t.Errorf("a result beside the error %v", e.err)
 			}
 		}
 		if text := errors.Join(errs...); text != nil && strings.Contains(text.Error(), token) && !inName(secret, token) {

@@ -1,14 +1,11 @@
-// Package token finds a merchant's authorizer_access_token: in a secret with one token, or by an index of many
-// merchants that holds their tokens or names secrets that do.
-//
-// It never refreshes a token: your token server does that and writes the secret.
+// Package token finds a merchant's authorizer_access_token: in one secret with one token, or by an index of many
+// merchants that holds their tokens or names secrets that do. It never refreshes a token: your token server does that
+// and writes the secret.
 package token
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 
@@ -17,47 +14,32 @@ import (
 	"wedata-unbind/internal/secrets"
 )
 
-// Store finds tokens. It is safe for concurrent use.
+// Store finds tokens, as [offboard.Tokens]. It is safe for concurrent use.
 type Store struct {
-	cache *secrets.Cache
-	id    string
+	secrets *secrets.Cache
+	id      string
 
 	mu   sync.Mutex
-	form form // of the version of the secret parsed last
-	err  error
+	form form // the version of the secret that was parsed last
 }
 
-var _ offboard.Tokens = (*Store)(nil)
-
-// New returns the Store of the secret named secretID, a name or an ARN. The index in it names all other secrets.
-func New(cache *secrets.Cache, secretID string) *Store {
-	return &Store{cache: cache, id: secretID}
-}
+// New returns the Store of the secret named secretID, a name or an ARN. Its index names all other secrets.
+func New(s *secrets.Cache, secretID string) *Store { return &Store{secrets: s, id: secretID} }
 
 // Merchants returns the appids of the index, sorted, also those of faulty entries; or the one merchant of a single
-// token, "" where the secret does not name it. Index reports which of the two the secret is. It errs where the secret
-// cannot be read or has no known form.
+// token, which is "" where the secret does not tell its appid. It errs where the secret cannot be read or used.
 func (s *Store) Merchants(ctx context.Context) (appids []string, index bool, err error) {
-	f, err := s.root(s.cache.Get(ctx, s.id))
-	switch {
-	case err != nil:
-		return nil, false, err
-	case f.index == nil:
-		return []string{f.appid}, false, nil
-	}
-	return slices.Sorted(maps.Keys(f.index)), true, nil
+	f := s.root(s.secrets.Get(ctx, s.id))
+	return slices.Clone(f.appids), f.index, f.err
 }
 
-// Token returns the token of a merchant. It errs where a secret cannot be read or used, or the merchant is unknown. A
-// fault in one merchant's entry does not affect the others. An error that may pass has a method Temporary that returns
-// true. Any other error says what to do. Every error has the class "secret".
+// Token returns the token of a merchant. It errs where a secret cannot be read or used, or where the merchant is
+// unknown; a fault in one merchant's entry does not concern the others. Every error has the class "secret". One that
+// may pass has a method Temporary that returns true; any other says what somebody must do.
 func (s *Store) Token(ctx context.Context, merchant string) (offboard.Token, error) {
-	f, err := s.root(s.cache.Get(ctx, s.id))
-	if _, listed := f.index[merchant]; f.index != nil && !listed { // it may have been added a moment ago
-		f, err = s.root(s.cache.Renew(ctx, f.secret))
-	}
-	if err != nil {
-		return offboard.Token{}, err
+	f := s.root(s.secrets.Get(ctx, s.id))
+	if _, known := f.entries[merchant]; f.index && !known {
+		f = s.root(s.secrets.Renew(ctx, f.secret)) // it may have been added a moment ago
 	}
 	token, _, err := s.find(ctx, merchant, f)
 	return token, err
@@ -66,84 +48,62 @@ func (s *Store) Token(ctx context.Context, merchant string) (offboard.Token, err
 // Renew returns the token of a merchant after WeChat refused one: as the secret is now, unless the cache has another
 // token already. It returns the refused one again where there is no newer one. Errors are those of Token.
 func (s *Store) Renew(ctx context.Context, merchant string, refused offboard.Token) (offboard.Token, error) {
-	f, err := s.root(s.cache.Get(ctx, s.id))
-	if err != nil {
-		return offboard.Token{}, err
-	}
+	f := s.root(s.secrets.Get(ctx, s.id))
 	token, holder, err := s.find(ctx, merchant, f)
 	if err != nil || token.Value != refused.Value {
 		return token, err
 	}
-	if holder.ID != s.id {
-		held, err := s.cache.Renew(ctx, holder)
-		token, err = behind(merchant, held, err)
+	if holder.ID != f.secret.ID {
+		token, err = parse(s.secrets.Renew(ctx, holder)).alone(merchant)
 		if departure.IsTemporary(err) || err == nil && token.Value != refused.Value {
 			return token, err
 		}
-		// That secret has no new token. The index may name another secret now.
+		// Its own secret has nothing new. The index may name another one by now.
 	}
-	if f, err = s.root(s.cache.Renew(ctx, f.secret)); err != nil {
-		return offboard.Token{}, err
-	}
-	token, _, err = s.find(ctx, merchant, f)
+	token, _, err = s.find(ctx, merchant, s.root(s.secrets.Renew(ctx, f.secret)))
 	return token, err
 }
 
-// root returns the form of the Store's own secret. It parses each version once, not for each merchant in it.
-func (s *Store) root(secret secrets.Secret, err error) (form, error) {
-	if err != nil {
-		return form{}, err
-	}
+// root parses the Store's own secret, but each version once: an index is asked for many merchants.
+func (s *Store) root(secret secrets.Secret, err error) form {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.form.secret != secret {
-		s.form, s.err = parse(secret.Value)
-		s.form.secret = secret
-		if s.err != nil {
-			s.err = faultf("secret %s: %w", secret.ID, s.err)
-		}
+	if err != nil || s.form.secret != secret {
+		s.form = parse(secret, err)
 	}
-	return s.form, s.err
+	return s.form
 }
 
 // find returns the token of a merchant and the secret that holds it.
-func (s *Store) find(ctx context.Context, merchant string, f form) (offboard.Token, secrets.Secret, error) {
-	value, secretID, err := f.of(merchant)
-	switch {
-	case err != nil:
-		return offboard.Token{}, f.secret, faultf("secret %s: %w", f.secret.ID, err)
-	case secretID == "":
-		return offboard.Token{Value: value, SecretID: f.secret.ID, Written: f.secret.Written}, f.secret, nil
-	}
-	held, err := s.cache.Get(ctx, secretID)
-	token, err := behind(merchant, held, err)
-	return token, held, err
-}
-
-// behind returns the token in a secret that the index names for a merchant.
-func behind(merchant string, held secrets.Secret, err error) (offboard.Token, error) {
-	if err != nil {
-		return offboard.Token{}, fmt.Errorf("token: %s.%s.%s: %w", memberIndex, merchant, memberSecret, err)
-	}
-	f, err := parse(held.Value)
-	switch {
-	case err != nil:
-	case f.index != nil:
-		err = errors.New("it is an index itself: write the token of this merchant alone")
-	case f.appid != "" && f.appid != merchant:
-		err = fmt.Errorf("its %s is %s: it is the secret of another merchant", memberAppID, f.appid)
+func (s *Store) find(ctx context.Context, merchant string, f form) (
+	token offboard.Token, holder secrets.Secret, err error,
+) {
+	holder = f.secret
+	switch e, known := f.entries[merchant]; {
+	case f.err != nil:
+		err = f.err
+	case e.err != nil:
+		err = faultf("secret %s: %w", f.secret.ID, e.err)
+	case e.secretID != "":
+		held := parse(s.secrets.Get(ctx, e.secretID))
+		holder = held.secret
+		token, err = held.alone(merchant)
+	case known:
+		token = offboard.Token{Value: e.token, SecretID: holder.ID, Written: holder.Written}
+	case f.index:
+		err = faultf("secret %s: merchant %s is not in the index: add it under %s, or correct the event",
+			f.secret.ID, departure.Quote(merchant), memberIndex)
 	default:
-		return offboard.Token{Value: f.token, SecretID: held.ID, Written: held.Written}, nil
+		err = faultf("secret %s: it holds one token and its %s is %q, so merchant %s is unknown: correct the appid or "+
+			"the event, or make it an index", f.secret.ID, memberAppID, f.appids[0], departure.Quote(merchant))
 	}
-	return offboard.Token{}, faultf("%s.%s.%s: secret %s: %w", memberIndex, merchant, memberSecret, held.ID, err)
+	return token, holder, err
 }
 
 // fault is a secret with a wrong content.
-type fault struct{ err error }
-
-func (f *fault) Error() string { return "token: " + f.err.Error() }
+type fault struct{ error }
 
 // Class is the class of the fault in logs and metrics.
-func (f *fault) Class() string { return "secret" }
+func (fault) Class() string { return "secret" }
 
-func faultf(format string, args ...any) error { return &fault{fmt.Errorf(format, args...)} }
+func faultf(format string, args ...any) error { return fault{fmt.Errorf("token: "+format, args...)} }

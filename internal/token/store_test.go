@@ -118,7 +118,7 @@ func TestSingleToken(t *testing.T) {
 		{name: "bare with white space around", secret: "\ufeff \ttok-1\r\n\r\n", merchants: `[""]`},
 		{
 			name: "bare, a merchant named", secret: "tok-1", merchants: `[""]`, merchant: wxA,
-			fails: "token: secret wedata/token: it holds one token and does not tell whose, so merchant " + wxA + " is unknown: add authorizer_appid",
+			fails: "token: secret wedata/token: it holds one token and its authorizer_appid is \"\", so merchant \"" + wxA + "\" is unknown: correct the appid or the event",
 		},
 		{name: "object", secret: `{"authorizer_access_token":"tok-1"}`, merchants: `[""]`},
 		{name: "object with a line feed in the token", secret: `{"authorizer_access_token":"tok-1\n"}`, merchants: `[""]`},
@@ -129,7 +129,7 @@ func TestSingleToken(t *testing.T) {
 		{name: "object with an unknown appid", secret: `{"authorizer_access_token":"tok-1","authorizer_appid":null}`, merchants: `[""]`},
 		{
 			name: "object, a merchant named", secret: `{"authorizer_access_token":"tok-1"}`, merchants: `[""]`, merchant: wxA,
-			fails: "does not tell whose",
+			fails: `it holds one token and its authorizer_appid is ""`,
 		},
 		{
 			name: "object with its appid", secret: `{"authorizer_appid":"` + wxA + `","authorizer_access_token":"tok-1"}`,
@@ -142,7 +142,7 @@ func TestSingleToken(t *testing.T) {
 		{
 			name: "object with its appid, another merchant named", secret: `{"authorizer_appid":"` + wxA + `","authorizer_access_token":"tok-1"}`,
 			merchants: `["` + wxA + `"]`, merchant: wxB,
-			fails: "it holds the token of " + wxA + ", so merchant " + wxB + " is unknown",
+			fails: `it holds one token and its authorizer_appid is "` + wxA + `", so merchant "` + wxB + `" is unknown`,
 		},
 		{
 			name: "a merchant that is a whole line", secret: "tok-1", merchants: `[""]`, merchant: "wedata/other\nx",
@@ -194,11 +194,11 @@ func TestASecretInNoKnownForm(t *testing.T) {
 		{"index a list", `{"authorizers":[{"authorizer_access_token":"tok-1"}]}`, "authorizers: a list where a JSON object is expected"},
 		{
 			"a merchant twice", `{"authorizers":{"` + wxA + `":{"authorizer_access_token":"tok-1"},"` + wxA + `":{"secret_id":"s"}}}`,
-			`authorizers: member "` + wxA + `" stands twice`,
+			`authorizers: member whose name is not shown here stands twice`,
 		},
 		{
 			"token and appid confused", `{"authorizers":{"tok-` + strings.Repeat("x", 130) + `":{"authorizer_access_token":"` + wxA + `"}}}`,
-			"authorizers: a name of 134 bytes where an appid",
+			"authorizers: a name of 134 bytes: not an appid",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -250,7 +250,7 @@ func TestIndex(t *testing.T) {
 		{name: "token in the index", merchant: wxA, token: "tok-a", secretID: root},
 		{name: "token behind the index", merchant: wxB, token: "tok-b", secretID: "wedata/b"},
 		{name: "bare token behind the index", merchant: "wx00000000000000d5", token: "tok-bare", secretID: "wedata/bare"},
-		{name: "not in it", merchant: "wx0000000000000fff", says: "token: secret wedata/token: merchant wx0000000000000fff is not in the index: add it under authorizers"},
+		{name: "not in it", merchant: "wx0000000000000fff", says: `token: secret wedata/token: merchant "wx0000000000000fff" is not in the index: add it under authorizers`},
 		{name: "none named", merchant: "", says: `merchant "" is not in the index`},
 		{name: "the name of a secret", merchant: "wedata/b", says: `merchant "wedata/b" is not in the index`},
 		{name: "both", merchant: "wx00000000000000d1", says: "authorizers.wx00000000000000d1: it must have either authorizer_access_token or secret_id"},
@@ -258,7 +258,7 @@ func TestIndex(t *testing.T) {
 		{name: "no object", merchant: "wx00000000000000d3", says: "authorizers.wx00000000000000d3: a string where a JSON object is expected"},
 		{name: "no name", merchant: "wx00000000000000d4", says: "authorizers.wx00000000000000d4: secret_id: a number where a string is expected"},
 		{name: "secret missing", merchant: "wx00000000000000d6", says: "authorizers.wx00000000000000d6.secret_id: secrets: read wedata/gone: no such secret"},
-		{name: "an index behind the index", merchant: "wx00000000000000d7", says: "authorizers.wx00000000000000d7.secret_id: secret wedata/token: it is an index itself"},
+		{name: "an index behind the index", merchant: "wx00000000000000d7", says: "authorizers.wx00000000000000d7.secret_id: token: secret wedata/token: it is an index itself"},
 		{name: "another's secret", merchant: "wx00000000000000d8", says: "secret wedata/b: its authorizer_appid is " + wxB},
 		{name: "secret in no known form", merchant: "wx00000000000000d9", says: "secret wedata/words: a bare token that has white space"},
 		{name: "secret throttled", merchant: "wx00000000000000da", says: "secrets: read wedata/busy: throttled", temporary: true},

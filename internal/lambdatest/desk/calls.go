@@ -143,17 +143,18 @@ func (c *recorder) awsRequest(operation string, body []byte) string {
 		QueueURL          string `json:"QueueUrl"`
 		VisibilityTimeout time.Duration
 		Entries           []struct {
-			MessageBody  string
-			DelaySeconds time.Duration
+			MessageBody string
+			Delay       time.Duration `json:"DelaySeconds"`
 		}
 	}
 	_ = json.Unmarshal(body, &in) // input that the stand-in refuses is shown as far as it can be read
-	request := operation + " " + in.SecretID + cmp.Or(c.queues[in.QueueURL], in.QueueURL)
+	lines := []string{operation + " " + in.SecretID + cmp.Or(c.queues[in.QueueURL], in.QueueURL)}
 	var delay time.Duration
 	for _, e := range in.Entries {
-		request += "\n" + e.MessageBody
-		delay = max(delay, e.DelaySeconds*time.Second)
+		lines = append(lines, e.MessageBody)
+		delay = max(delay, e.Delay*time.Second)
 	}
+	request := strings.Join(lines, "\n")
 	switch {
 	case operation == "ChangeMessageVisibility":
 		request += fmt.Sprintf(" to %v", in.VisibilityTimeout*time.Second)

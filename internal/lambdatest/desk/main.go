@@ -30,7 +30,8 @@ func main() {
 }
 
 func command(ctx context.Context, args []string, out *page, stderr io.Writer) int {
-	done, err := true, error(nil)
+	done := true
+	var err error
 	if len(args) > 0 && args[0] == "serve" {
 		err = serve(ctx, args[1:], out, stderr)
 	} else {

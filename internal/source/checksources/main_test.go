@@ -26,11 +26,16 @@ func TestRun(t *testing.T) {
 	}{
 		{"faults", bad, "", "", "sources.hr.keys: missing\nsources.lark.encrypt_key: missing: give it, or verification_token\n" +
 			"sources.lark.uid: missing: the path of what We分析 knows people by\n", errFaulty.Error()},
+		{"no source", write("none.json", `{}`), "", "", "sources: there is no source in it\n", errFaulty.Error()},
+		{"an unclosed path", write("path.json", `{"hr":{"left_when":{},"uid":"#(a==1"}}`), "", "", "sources.hr.uid: a path has a bracket or quote that is not closed; one that is part of a name is written \\\\(\n", errFaulty.Error()},
+		{"a name that no address has", write("name.json", `{"":{}}`), "", "", "sources.(name not shown): no address ends in this name: it is empty or has a slash\n", errFaulty.Error()},
+		{"a syntax error", write("syntax.json", "{\n  \"hr\": {,}\n}"), "", "", "sources: not JSON: invalid character ',' at start of string (expecting '\"') (line 2, column 10)\n", errFaulty.Error()},
+		{"a schema for editors", write("schema.json", `{"$schema":"sources.json","hr":{}}`), "", "", "no faults\n", ""},
 		{"no faults", good, "", "", "no faults\n", ""},
 		{"a departure", good, "lark", `{"id":7,"event":{"status":3},"day":"2026-11-30"}`, "departure uid=E7 merchant=wx1 effective=2026-12-01T00:00:00+08:00\n", ""},
 		{"at once", good, "lark", `{"id":"7","event":{"status":3}}`, "departure uid=E7 merchant=wx1 effective=now\n", ""},
 		{"taken back", good, "lark", `{"id":"7","event":{"status":4}}`, "cancelled departure uid=E7 merchant=wx1\n", ""},
-		{"ignored", good, "lark", `{"id":"7","event":{"status":2}}`, "ignored: event.status is 2, wanted 3\n", ""},
+		{"ignored", good, "lark", `{"id":"7","event":{"status":2}}`, "ignored: event.status is another value, wanted 3\n", ""},
 		{"unknown", good, "lark", `{"id":"8","event":{"status":3}}`, "unknown: not in people uid=8\n", ""},
 		{"failed", good, "lark", `{"event":{"status":3}}`, "failed: uid: nothing at id\n", "such an event goes to the dead-letter queue"},
 		{"a form", good, "lark", "id=7", "ignored: event.status is missing, wanted 3\n", ""},
