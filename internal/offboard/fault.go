@@ -84,8 +84,8 @@ type refusedError struct {
 }
 
 func (e *refusedError) Error() string {
-	return fmt.Sprintf("token of %s refused (%d); secret %s was last written %s ago, tokens live 2h: check what refreshes it",
-		name(e.appid), e.answer.Code, e.token.SecretID, readable(e.age))
+	return fmt.Sprintf("token of %s refused (%d); secret %s was last written %s ago, tokens live 2h: "+
+		"check what refreshes it", name(e.appid), e.answer.Code, e.token.SecretID, readable(e.age))
 }
 
 func (e *refusedError) Unwrap() error { return e.answer }

@@ -73,8 +73,8 @@ func (m *merchant) unbind(whole context.Context, outcomes []*departure.Outcome) 
 	}
 }
 
-// verify reads the bind list, which decides. Where it cannot be read for a reason that may pass, an unbinding is Retry;
-// for a lasting reason, such as a missing permission, it is Unbound with the class unverified.
+// verify reads the bind list, which decides. Where it cannot be read for a reason that may pass, an unbinding is
+// Retry; for a lasting reason, such as a missing permission, it is Unbound with the class unverified.
 func (m *merchant) verify(ctx context.Context, outcomes []*departure.Outcome) {
 	bound, err := m.bound(ctx, outcomes)
 	for _, o := range outcomes {
@@ -113,8 +113,8 @@ func (m *merchant) dryRun(ctx context.Context, outcomes []*departure.Outcome) {
 	}
 }
 
-// bound looks the uids of the outcomes up in the bind list: each that is in it, and whether it is bound. A uid may stand
-// there twice: it is bound if any row says so.
+// bound looks the uids of the outcomes up in the bind list: each that is in it, and whether it is bound. A uid may
+// stand there twice: it is bound if any row says so.
 func (m *merchant) bound(ctx context.Context, outcomes []*departure.Outcome) (map[string]bool, error) {
 	wanted := make(map[string]bool, len(outcomes))
 	for _, o := range outcomes {
@@ -170,9 +170,9 @@ func (m *merchant) call(ctx context.Context, do func(token string) error) (attem
 	}
 }
 
-// current returns the token to call with, or why nothing is sent to this merchant. Refused is the call's last refusal.
-// Only the first refused call of the batch renews the token, and each of them tries once more with it. If that is
-// refused too, the work on this merchant ends.
+// current returns the token to call with, or why nothing is sent to this merchant. Refused is the call's last
+// refusal. Only the first refused call of the batch renews the token, and each of them tries once more with it. If
+// that is refused too, the work on this merchant ends.
 func (m *merchant) current(ctx context.Context, refused *refusedError) (*Token, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("no time left in this invocation: %w", ctx.Err())
@@ -193,8 +193,8 @@ func (m *merchant) current(ctx context.Context, refused *refusedError) (*Token, 
 	return m.token, m.halted
 }
 
-// pause waits before the next attempt: exponential backoff with full jitter. It returns false at once where the context
-// would end before the wait does.
+// pause waits before the next attempt: exponential backoff with full jitter. It returns false at once where the
+// context would end before the wait does.
 func (m *merchant) pause(ctx context.Context, attempts int) bool {
 	wait := rand.N(m.cfg.Backoff<<(attempts-1)) + 1
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {

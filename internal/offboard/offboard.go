@@ -27,8 +27,8 @@ type Config struct {
 	API    API
 	Tokens Tokens
 	Trust  bool // take WeChat's errcode 0 for an unbinding, without reading the bind list
-	// Concurrency is about how many calls to WeChat run at once. Every merchant gets the same share of them, at least one.
-	// Default 16.
+	// Concurrency is about how many calls to WeChat run at once. Every merchant gets the same share of them, at least
+	// one. Default 16.
 	Concurrency int
 	// Attempts is how often a call is made while WeChat is busy or cannot be reached. Default 4: after that the queue's
 	// longer waits help more.
@@ -60,10 +60,10 @@ func New(cfg Config) (*Service, error) {
 	return &Service{cfg: cfg, lists: semaphore.NewWeighted(4)}, nil
 }
 
-// Run carries events out. It returns the outcomes of each event in the order given: people in their order and, for each of
-// them, the merchants. It never errs as a whole: every departure has an outcome of its own, and one for which the context
-// leaves no time is Retry. All the events are one batch: the bind list of a merchant is read once, after all its
-// unbindings.
+// Run carries events out. It returns the outcomes of each event in the order given: people in their order and, for
+// each of them, the merchants. It never errs as a whole: every departure has an outcome of its own, and one for which
+// the context leaves no time is Retry. All the events are one batch: the bind list of a merchant is read once, after
+// all its unbindings.
 func (s *Service) Run(ctx context.Context, events ...departure.Event) [][]departure.Outcome {
 	return s.each(ctx, events, false)
 }
@@ -113,7 +113,8 @@ func (s *Service) each(ctx context.Context, events []departure.Event, dryRun boo
 	return all
 }
 
-// Merchants returns the merchants of the events that name none, as [Tokens] does. Where all name theirs, it returns nil.
+// Merchants returns the merchants of the events that name none, as [Tokens] does. Where all name theirs, it returns
+// nil.
 func (s *Service) Merchants(ctx context.Context, events []departure.Event) ([]string, error) {
 	if !slices.ContainsFunc(events, func(e departure.Event) bool { return e.Status == "" && len(e.Merchants) == 0 }) {
 		return nil, nil

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Token is a merchant's authorizer_access_token and the secret that holds it. When WeChat refuses the token, the error
-// names the secret and its age.
+// Token is a merchant's authorizer_access_token and the secret that holds it. When WeChat refuses the token, the
+// error names the secret and its age.
 type Token struct {
 	Value    string    // the authorizer_access_token itself, sent to WeChat and nowhere else
 	SecretID string    // the name of the secret
@@ -21,11 +21,12 @@ func (t Token) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "token in %s", t.Sec
 // themselves (throttling, a network fault), and name their class by a method Class() string.
 type Tokens interface {
 	// Merchants returns the merchants of a departure that names none: the appids of an index, or the one merchant of a
-	// single token, which is "" where the secret does not tell its appid. The order is stable. Index reports which it is.
+	// single token, which is "" where the secret does not tell its appid. The order is stable. Index reports which it
+	// is.
 	Merchants(ctx context.Context) (appids []string, index bool, err error)
 	// Token returns the token of a merchant, from the cache if it is there.
 	Token(ctx context.Context, merchant string) (Token, error)
-	// Renew returns the token of a merchant after WeChat refused one. It reads past the cache, unless the cache has a newer
-	// token already. Where there is no newer one, it returns the refused token again.
+	// Renew returns the token of a merchant after WeChat refused one. It reads past the cache, unless the cache has a
+	// newer token already. Where there is no newer one, it returns the refused token again.
 	Renew(ctx context.Context, merchant string, refused Token) (Token, error)
 }
