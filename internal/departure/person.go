@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -86,15 +85,6 @@ func IsAppID(s string) bool {
 	digits, ok := strings.CutPrefix(s, "wx")
 	return ok && digits != "" && len(s) <= longest &&
 		strings.Trim(digits, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") == ""
-}
-
-// Quote quotes a sender's word for an error message: on one line, at most 60 bytes of it.
-func Quote(s string) string {
-	const longest = 60
-	if short := clip(s, longest); short != s {
-		return strconv.Quote(short) + "…"
-	}
-	return strconv.Quote(s)
 }
 
 // clip cuts a text to at most n bytes, between two characters.

@@ -1,7 +1,6 @@
 package departure_test
 
 import (
-	"strings"
 	"testing"
 
 	"wedata-unbind/internal/departure"
@@ -30,15 +29,5 @@ func TestHashIsTheBeginningOfSHA256(t *testing.T) {
 	}
 	if got := departure.Hash(""); got != "" {
 		t.Errorf("nobody has the hash %s", got)
-	}
-}
-
-func TestQuoteKeepsAStrangersWordShort(t *testing.T) {
-	long := strings.Repeat("张", 40)
-	if got, want := departure.Quote(long), `"`+long[:60]+`"…`; got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	if got, want := departure.Quote("a\nb"), `"a\nb"`; got != want {
-		t.Errorf("got %s, want %s", got, want)
 	}
 }

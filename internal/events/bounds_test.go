@@ -3,6 +3,7 @@ package events_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"runtime"
 	"strings"
 	"testing"
@@ -127,7 +128,7 @@ func TestTheDeadLetterOfAWebhookTellsWhatWasRead(t *testing.T) {
 		}
 		return `{"left":false}`
 	})
-	if got := b.request(t, bearer("/hooks/hr", payload).v2(t)); got.StatusCode != 200 {
+	if got := b.request(t, bearer("/hooks/hr", payload).v2(t)); got.StatusCode != http.StatusOK {
 		t.Fatalf("got %+v", got)
 	}
 	letters := b.dead.Messages()

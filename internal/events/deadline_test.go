@@ -58,6 +58,25 @@ func TestTheReplyIsOutBeforeTheDeadline(t *testing.T) {
 	}
 }
 
+// Messages were settled one after the other: a queue that hung took the whole invocation.
+func TestAQueueThatHangsIsWaitedForOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, options{})
+		b.wechat.Grant(shop, false)
+		b.sqs.Fail(lambdatest.Fault{Times: -1, Hang: true})
+		for range 10 {
+			b.queue.Send(`{"uid":"E1001"}`, nil)
+		}
+		start := time.Now()
+		if delivery := b.deliver(t); len(delivery.Returned) != 10 {
+			t.Errorf("%d of 10 messages stay in the queue", len(delivery.Returned))
+		}
+		if took := time.Since(start); took > 15*time.Second {
+			t.Errorf("the reply came after %v", took)
+		}
+	})
+}
+
 // crowd returns so many people, as the items of a JSON list.
 func crowd(n int) string {
 	list := make([]string, n)

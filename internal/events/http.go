@@ -77,8 +77,9 @@ func readRequest(ctx context.Context, e event) (*http.Request, []byte, error) {
 	} else {
 		query = url.Values(multiple(manyValues, parameters)).Encode()
 	}
-	body, err := []byte(text), error(nil)
+	body := []byte(text)
 	if isBase64 {
+		var err error
 		if body, err = base64.StdEncoding.DecodeString(text); err != nil {
 			return nil, nil, fmt.Errorf("body: %w", err)
 		}

@@ -41,7 +41,7 @@ func TestALongPrefixIsTakenOffTheType(t *testing.T) {
 func TestABadUIDHoldsUpNobodyElse(t *testing.T) {
 	bad := strings.Repeat("x", 257)
 	payload := `{"type":"employee.left","id":"evt-1","data":{"uid":["E1001","` + bad + `","E1002","",1003]}}`
-	onEveryWay(t, payload, func(t *testing.T, b *bench, reply string, err error) {
+	onEveryWay(t, payload, func(t *testing.T, b *bench, _ string, err error) {
 		if b.bound("E1001") || b.bound("E1002") {
 			t.Errorf("E1001 bound: %v, E1002 bound: %v", b.bound("E1001"), b.bound("E1002"))
 		}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	awsevents "github.com/aws/aws-lambda-go/events"
+	"golang.org/x/sync/errgroup"
 
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/queue"
@@ -42,13 +43,23 @@ func (h *Handler) sqs(ctx context.Context, e event) ([]byte, error) {
 		ends[i] = len(events)
 	}
 	outcomes := h.run(ctx, h.cfg.Offboard.Run, events)
-	reply := awsevents.SQSEventResponse{BatchItemFailures: []awsevents.SQSBatchItemFailure{}}
+	// All messages are settled at once: where the queue does not answer, each of them waits for its time.
+	messages, settled := make([]message, len(e.records)), make([]bool, len(e.records))
+	var group errgroup.Group
 	start := 0
 	for i, record := range e.records {
-		m := message{record.SQSMessage, flat(outcomes[start:ends[i]])}
+		messages[i] = message{record.SQSMessage, flat(outcomes[start:ends[i]])}
 		start = ends[i]
-		m.endTries()
-		if !h.settle(ctx, m) {
+		group.Go(func() error {
+			messages[i].endTries()
+			settled[i] = h.settle(ctx, messages[i])
+			return nil
+		})
+	}
+	_ = group.Wait() // every fault is in an outcome
+	reply := awsevents.SQSEventResponse{BatchItemFailures: []awsevents.SQSBatchItemFailure{}}
+	for i, m := range messages {
+		if !settled[i] {
 			reply.BatchItemFailures = append(reply.BatchItemFailures, awsevents.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
 		}
 		h.log(ctx, triggerSQS, m.outcomes)

@@ -30,8 +30,7 @@ type Config struct {
 	// Concurrency is about how many calls to WeChat run at once. Every merchant gets the same share of them, at least
 	// one. Default 16.
 	Concurrency int
-	// Attempts is how often a call is made while WeChat is busy or cannot be reached. Default 4: after that the queue's
-	// longer waits help more.
+	// Attempts bounds the calls while WeChat is busy or unreachable; then the queue's longer waits help more. Default 4.
 	Attempts int
 	Backoff  time.Duration    // the longest wait before the second attempt, doubled with each attempt; default 200 ms
 	Now      func() time.Time // the clock; default time.Now

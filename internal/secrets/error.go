@@ -42,8 +42,10 @@ var reasons = map[Reason]struct {
 }{
 	Missing: {false, "create it in this function's account and region and write a value, or correct the name " +
 		"(another account's needs its whole ARN)", codes{"ResourceNotFoundException": {}}},
-	MarkedForDeletion: {false, "restore it with aws secretsmanager restore-secret, or name another",
-		codes{"InvalidRequestException": {}}},
+	MarkedForDeletion: {
+		false, "restore it with aws secretsmanager restore-secret, or name another",
+		codes{"InvalidRequestException": {}},
+	},
 	Denied: {false, "allow this function's role secretsmanager:GetSecretValue on this secret, and kms:Decrypt on its " +
 		"key where that is a key of your own", codes{"AccessDeniedException": {}}},
 	Undecryptable: {false, "check that its KMS key is enabled, not awaiting deletion, and allows this function's role " +
@@ -53,8 +55,10 @@ var reasons = map[Reason]struct {
 	Refused:     {false, "check the name of the secret, and the function's credentials and region", nil},
 	Throttled:   {true, again + "what else reads secrets in this account", retry.DefaultThrottleErrorCodes},
 	ServerFault: {true, again + "the AWS Health Dashboard", codes{"InternalServiceError": {}}},
-	Unreachable: {true, again + "the function's subnets, NAT or VPC endpoint, security groups and proxy",
-		retry.DefaultRetryableErrorCodes},
+	Unreachable: {
+		true, again + "the function's subnets, NAT or VPC endpoint, security groups and proxy",
+		retry.DefaultRetryableErrorCodes,
+	},
 	Interrupted: {true, "it is tried again later", nil},
 }
 

@@ -85,8 +85,10 @@ func readJSON(body []byte) ([]byte, error) {
 		return nil, err
 	}
 	for dec := jsontext.NewDecoder(bytes.NewReader(value)); ; {
-		if _, err := dec.ReadToken(); err != nil {
-			return value, nil // its end
+		if _, err := dec.ReadToken(); errors.Is(err, io.EOF) {
+			return value, nil
+		} else if err != nil {
+			return nil, err
 		}
 		if dec.StackDepth() > maxDepth {
 			return nil, errors.New("the JSON is nested too deeply")

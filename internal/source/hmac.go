@@ -81,33 +81,6 @@ func readHMAC(m *members) scheme {
 	return s
 }
 
-// readStandardWebhooks reads the scheme of the Standard Webhooks specification: hmac with a choice of keys alone.
-func readStandardWebhooks(m *members) scheme {
-	return signature{
-		keys:            m.keys(decodeWebhookKey),
-		hash:            sha256.New,
-		encode:          encodings["base64"],
-		header:          "Webhook-Signature",
-		prefix:          "v1,",
-		signed:          "{header:webhook-id}.{header:webhook-timestamp}.{body}",
-		timestampHeader: "Webhook-Timestamp",
-		tolerance:       defaultTolerance,
-	}
-}
-
-// decodeWebhookKey reads whsec_ and base64 of 24 to 64 bytes (Standard Webhooks, "Signature scheme").
-func decodeWebhookKey(s string) ([]byte, error) {
-	encoded, ok := strings.CutPrefix(s, "whsec_")
-	if !ok {
-		return nil, errors.New("does not start with whsec_")
-	}
-	key, err := decodeBase64(encoded)
-	if err == nil && (len(key) < 24 || len(key) > 64) {
-		err = errors.New("is not the base64 of 24 to 64 bytes")
-	}
-	return key, err
-}
-
 func (s signature) open(r *http.Request, body []byte, now time.Time) (message, error) {
 	if err := s.verify(r, body, now); err != nil {
 		return message{}, err

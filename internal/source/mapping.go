@@ -191,7 +191,8 @@ func (mp *mapping) identifiers(item, found gjson.Result) (ids []string, wrong []
 	}
 	items := found.Array() // of a single value, a list of one
 	for i, v := range items {
-		id, fault := text(v), ""
+		var fault string
+		id := text(v)
 		switch {
 		case v.Type == gjson.Number && strings.Trim(v.Raw, "0123456789") != "":
 			fault = "a number that is not whole"

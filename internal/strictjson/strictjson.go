@@ -66,13 +66,11 @@ func syntaxError(text []byte, err *jsontext.SyntacticError) error {
 	reason := err.Err.Error()
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
-		path := ""
-		for name := range err.JSONPointer.Parent().Tokens() {
-			if nameLike.MatchString(name) {
-				path += name + ": "
-			}
-		}
-		return fmt.Errorf("%s%s stands twice", path, Member(err.JSONPointer.LastToken()))
+		path := slices.DeleteFunc(slices.Collect(err.JSONPointer.Parent().Tokens()), func(name string) bool {
+			return !nameLike.MatchString(name)
+		})
+		path = append(path, Member(err.JSONPointer.LastToken()))
+		return fmt.Errorf("%s stands twice", strings.Join(path, ": "))
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return errors.New("not JSON: it is empty or ends too early")
 	case strings.Contains(reason, "UTF-8"):

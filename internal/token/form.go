@@ -108,7 +108,7 @@ func (f *form) readIndex(value strictjson.Value) error {
 
 func readEntry(key string, value strictjson.Value) (e entry) {
 	if !departure.IsAppID(key) {
-		return entry{err: fmt.Errorf("%s.%s: %s", memberIndex, departure.Quote(key), noAppID)}
+		return entry{err: fmt.Errorf("%s.%q: %s", memberIndex, key, noAppID)}
 	}
 	members, err := strictjson.ParseObject(value)
 	switch {

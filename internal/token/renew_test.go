@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 
 	"github.com/aws/smithy-go"
+
+	"wedata-unbind/internal/secrets"
 )
 
 func TestRenew(t *testing.T) {
@@ -146,4 +148,15 @@ func TestMerchantsOfOneIndexRefusedTogether(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A secret of no known form counted as read: mended, it was still refused for five minutes.
+func TestASecretThatIsMendedIsReadAtOnce(t *testing.T) {
+	store, api := newStore(root, "two words")
+	if _, _, err := store.Merchants(t.Context()); err == nil {
+		t.Fatal("two words are a token")
+	}
+	api.set(root, "tok-1")
+	got, err := store.Token(secrets.WithoutLimit(t.Context()), "")
+	wantToken(t, got, err, "tok-1", root)
 }

@@ -29,7 +29,7 @@ func New(s *secrets.Cache, secretID string) *Store { return &Store{secrets: s, i
 // Merchants returns the appids of the index, sorted, also those of faulty entries; or the one merchant of a single
 // token, which is "" where the secret does not tell its appid. It errs where the secret cannot be read or used.
 func (s *Store) Merchants(ctx context.Context) (appids []string, index bool, err error) {
-	f := s.root(s.secrets.Get(ctx, s.id))
+	f := s.usable(ctx)
 	return slices.Clone(f.appids), f.index, f.err
 }
 
@@ -37,7 +37,7 @@ func (s *Store) Merchants(ctx context.Context) (appids []string, index bool, err
 // unknown; a fault in one merchant's entry does not concern the others. Every error has the class "secret". One that
 // may pass has a method Temporary that returns true; any other says what somebody must do.
 func (s *Store) Token(ctx context.Context, merchant string) (offboard.Token, error) {
-	f := s.root(s.secrets.Get(ctx, s.id))
+	f := s.usable(ctx)
 	if _, known := f.entries[merchant]; f.index && !known {
 		f = s.root(s.secrets.Renew(ctx, f.secret)) // it may have been added a moment ago
 	}
@@ -62,6 +62,15 @@ func (s *Store) Renew(ctx context.Context, merchant string, refused offboard.Tok
 	}
 	token, _, err = s.find(ctx, merchant, s.root(s.secrets.Renew(ctx, f.secret)))
 	return token, err
+}
+
+// usable returns the Store's own secret. One that cannot be used is read again: it may have been mended a moment ago.
+func (s *Store) usable(ctx context.Context) form {
+	f := s.root(s.secrets.Get(ctx, s.id))
+	if f.err != nil && f.secret.ID != "" {
+		f = s.root(s.secrets.Renew(ctx, f.secret))
+	}
+	return f
 }
 
 // root parses the Store's own secret, but each version once: an index is asked for many merchants.
@@ -91,11 +100,11 @@ func (s *Store) find(ctx context.Context, merchant string, f form) (
 	case known:
 		token = offboard.Token{Value: e.token, SecretID: holder.ID, Written: holder.Written}
 	case f.index:
-		err = faultf("secret %s: merchant %s is not in the index: add it under %s, or correct the event",
-			f.secret.ID, departure.Quote(merchant), memberIndex)
+		err = faultf("secret %s: merchant %q is not in the index: add it under %s, or correct the event",
+			f.secret.ID, merchant, memberIndex)
 	default:
-		err = faultf("secret %s: it holds one token and its %s is %q, so merchant %s is unknown: correct the appid or "+
-			"the event, or make it an index", f.secret.ID, memberAppID, f.appids[0], departure.Quote(merchant))
+		err = faultf("secret %s: it holds one token and its %s is %q, so merchant %q is unknown: correct the appid or "+
+			"the event, or make it an index", f.secret.ID, memberAppID, f.appids[0], merchant)
 	}
 	return token, holder, err
 }

@@ -61,6 +61,7 @@ type cause struct {
 }
 
 func (c *cause) Error() string        { return c.words }
+// Is reports whether the error behind c is target.
 func (c *cause) Is(target error) bool { return errors.Is(c.err, target) }
 
 // newCause returns the cause for an error of net/http. Answered tells that the reply had begun.
