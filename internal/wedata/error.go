@@ -60,7 +60,8 @@ type cause struct {
 	err   error
 }
 
-func (c *cause) Error() string        { return c.words }
+func (c *cause) Error() string { return c.words }
+
 // Is reports whether the error behind c is target.
 func (c *cause) Is(target error) bool { return errors.Is(c.err, target) }
 
