@@ -89,7 +89,7 @@ func (b *awsBench) cutOff(t *testing.T) {
 	kept := false
 	trace := &httptrace.ClientTrace{PutIdleConn: func(err error) { kept = err == nil }}
 	ctx := httptrace.WithClientTrace(t.Context(), trace)
-	for range 100 { // not every call: the SDK closes the body of a request, and that may be before it is written
+	for range 2000 { // not every call: the SDK closes the body of a request, and that may be before it is written
 		if kept {
 			break
 		}

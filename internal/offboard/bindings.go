@@ -14,8 +14,7 @@ import (
 
 // Binding is one row of a merchant's bind list.
 type Binding struct {
-	// Merchant is the authorizer appid, or "" where the secret does not tell it.
-	Merchant string
+	Merchant string // the authorizer appid, or "" where the secret does not tell it
 	wedata.Binding
 }
 

@@ -44,13 +44,11 @@ func settle(o *departure.Outcome, err error) {
 
 // policy is what to do after an error of WeChat.
 type policy struct {
-	// again: the same call may succeed in a moment.
-	again bool
+	again bool // the same call may succeed in a moment
+	halts bool // the whole merchant is concerned, so send it nothing more
 	// verify: read the bind list. The uid may be unbound or unknown all the same: WeChat does not document its reply
 	// for a uid that is not bound, and most leavers were never bound.
 	verify bool
-	// halts: the whole merchant is concerned, so send it nothing more.
-	halts bool
 }
 
 func policyOf(err error) policy {
@@ -86,8 +84,8 @@ type refusedError struct {
 }
 
 func (e *refusedError) Error() string {
-	return fmt.Sprintf("token of %s refused (%d); secret %s was last written %s ago, tokens live 2h: check what refreshes it",
-		name(e.appid), e.answer.Code, e.token.SecretID, readable(e.age))
+	return fmt.Sprintf("token of %s refused (%d); secret %s was last written %s ago, tokens live 2h: "+
+		"check what refreshes it", name(e.appid), e.answer.Code, e.token.SecretID, readable(e.age))
 }
 
 func (e *refusedError) Unwrap() error { return e.answer }

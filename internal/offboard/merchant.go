@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,7 +52,7 @@ func (m *merchant) unbind(whole context.Context, outcomes []*departure.Outcome) 
 		ctx, cancel = context.WithDeadline(whole, deadline.Add(-min(10*time.Second, time.Until(deadline)/3)))
 		defer cancel()
 	}
-	verify := make([]bool, len(outcomes))
+	open := make([]*departure.Outcome, len(outcomes))
 	var group errgroup.Group
 	group.SetLimit(m.share)
 	for i, o := range outcomes {
@@ -59,17 +60,14 @@ func (m *merchant) unbind(whole context.Context, outcomes []*departure.Outcome) 
 			attempts, err := m.call(ctx, func(token string) error { return m.cfg.API.UnbindUser(ctx, token, o.UID) })
 			o.Attempts = attempts
 			settle(o, err)
-			verify[i] = err == nil && !m.cfg.Trust || policyOf(err).verify
+			if err == nil && !m.cfg.Trust || policyOf(err).verify {
+				open[i] = o
+			}
 			return nil
 		})
 	}
 	_ = group.Wait() // no function errs: every fault is in an outcome
-	var open []*departure.Outcome
-	for i, o := range outcomes {
-		if verify[i] {
-			open = append(open, o)
-		}
-	}
+	open = slices.DeleteFunc(open, func(o *departure.Outcome) bool { return o == nil })
 	if len(open) > 0 {
 		m.verify(whole, open)
 	}
@@ -172,9 +170,9 @@ func (m *merchant) call(ctx context.Context, do func(token string) error) (attem
 	}
 }
 
-// current returns the token to call with, or why nothing is sent to this merchant. Refused is the call's last refusal.
-// Only the first refused call of the batch renews the token, and each of them tries once more with it. If that is
-// refused too, the work on this merchant ends.
+// current returns the token to call with, or why nothing is sent to this merchant. Refused is the call's last
+// refusal. Only the first refused call of the batch renews the token, and each of them tries once more with it. If
+// that is refused too, the work on this merchant ends.
 func (m *merchant) current(ctx context.Context, refused *refusedError) (*Token, error) {
 	if ctx.Err() != nil {
 		return nil, fmt.Errorf("no time left in this invocation: %w", ctx.Err())

@@ -1,6 +1,4 @@
 // Package offboard turns departures into outcomes: it unbinds each uid, and reads the bind list to verify it.
-//
-// It knows neither where departures come from nor where tokens are kept.
 package offboard
 
 import (
@@ -28,18 +26,15 @@ type API interface {
 type Config struct {
 	API    API
 	Tokens Tokens
-	// Trust takes WeChat's errcode 0 for an unbinding, without reading the bind list.
-	Trust bool
+	Trust  bool // take WeChat's errcode 0 for an unbinding, without reading the bind list
 	// Concurrency is about how many calls to WeChat run at once. Every merchant gets the same share of them, at least
 	// one. Default 16.
 	Concurrency int
-	// Attempts is how often a call is made while WeChat is busy or cannot be reached. Default 4: after that the
-	// queue's longer waits help more.
+	// Attempts bounds the calls while WeChat is busy or unreachable; then the queue's longer waits help more. Default
+	// 4.
 	Attempts int
-	// Backoff is the longest wait before the second attempt; it doubles with each attempt. Default 200 ms.
-	Backoff time.Duration
-	// Now is the clock. Default time.Now.
-	Now func() time.Time
+	Backoff  time.Duration    // the longest wait before the second attempt, doubled with each attempt; default 200 ms
+	Now      func() time.Time // the clock; default time.Now
 }
 
 // Service carries departures out. It is safe for concurrent use.
@@ -67,9 +62,8 @@ func New(cfg Config) (*Service, error) {
 
 // Run carries events out. It returns the outcomes of each event in the order given: people in their order and, for
 // each of them, the merchants. It never errs as a whole: every departure has an outcome of its own, and one for which
-// the context leaves no time is Retry.
-//
-// All the events are one batch: the bind list of a merchant is read once, after all its unbindings.
+// the context leaves no time is Retry. All the events are one batch: the bind list of a merchant is read once, after
+// all its unbindings.
 func (s *Service) Run(ctx context.Context, events ...departure.Event) [][]departure.Outcome {
 	return s.each(ctx, events, false)
 }
@@ -84,14 +78,12 @@ func (s *Service) each(ctx context.Context, events []departure.Event, dryRun boo
 	all := make([][]departure.Outcome, len(events))
 	open := map[string][]*departure.Outcome{}
 	merchants, fault := s.Merchants(ctx, events)
-	if departure.Pairs(events, len(merchants)) > departure.MaxPairs {
-		// The caller counted while the merchants could not be read.
-		for i, event := range events {
-			all[i] = []departure.Outcome{departure.Later(event).Outcome()}
-		}
-		return all
-	}
+	// The caller may have counted while the merchants could not be read.
+	tooMany := departure.Pairs(events, len(merchants)) > departure.MaxPairs
 	for i, event := range events {
+		if tooMany {
+			event = departure.Later(event)
+		}
 		all[i] = s.plan(event, merchants, fault)
 		for j := range all[i] {
 			o := &all[i][j]

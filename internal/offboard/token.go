@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Token is a merchant's authorizer_access_token and the secret that holds it. When WeChat refuses the token, the error
-// names the secret and its age.
+// Token is a merchant's authorizer_access_token and the secret that holds it. When WeChat refuses the token, the
+// error names the secret and its age.
 type Token struct {
 	Value    string    // the authorizer_access_token itself, sent to WeChat and nowhere else
 	SecretID string    // the name of the secret

@@ -103,8 +103,7 @@ func newTransport() *http.Transport {
 // call. WeChat does not document its reply for a uid that is not bound.
 func (c *Client) UnbindUser(ctx context.Context, token, uid string) error {
 	op := operation{name: "unbind user", path: "/wedata/wedata_unbind_user", token: token, uid: uid, limit: 64 << 10}
-	// encoding/json writes \u escapes, which WeChat refuses (47002). This does so for control characters only.
-	quoted, err := jsontext.AppendQuote(nil, uid)
+	quoted, err := jsontext.AppendQuote(nil, uid) // encoding/json writes \u escapes, which WeChat refuses (47002)
 	switch {
 	case uid == "":
 		return op.refuse("the uid is empty")

@@ -23,8 +23,7 @@ type Error struct {
 	Msg   string
 	RID   string // WeChat's request id, "" where there was none; WeChat's support needs it, within 7 days
 	Class Class
-	// Err is the cause where there is no errcode: why the request was refused here, or had no clear reply. Its text is
-	// this package's own.
+	// Err is why the request was refused here or had no clear reply, nil with an errcode. Its text holds no secret.
 	Err error
 }
 

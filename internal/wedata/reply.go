@@ -147,14 +147,14 @@ func (l *bindList) add(i int, entry jsontext.Value) error {
 	if json.Unmarshal(entry, &more, lenient) != nil {
 		return errNoList
 	}
-	var perm []string
-	for _, p := range more.Perm {
-		perm = append(perm, p.Name)
-	}
-	l.kept = append(l.kept, Binding{
-		UID: b.UID.value, Bound: *b.IsBind.value != 0, Nickname: more.Nickname, Perm: perm,
+	binding := Binding{
+		UID: b.UID.value, Bound: *b.IsBind.value != 0, Nickname: more.Nickname,
 		CreateTime: unix(more.CreateTime), UpdateTime: unix(more.UpdateTime),
-	})
+	}
+	for _, p := range more.Perm {
+		binding.Perm = append(binding.Perm, p.Name)
+	}
+	l.kept = append(l.kept, binding)
 	return nil
 }
 
