@@ -54,7 +54,8 @@ func readConfig(getenv func(string) string) (config, error) {
 		"UNBIND_QUEUE_URL":             cfg.queueURL,
 		"UNBIND_DEAD_LETTER_QUEUE_URL": cfg.deadLetterQueueURL,
 	} {
-		if u, err := url.Parse(value); value != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
+		u, err := url.Parse(value)
+		if value != "" && (err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http") {
 			fault(name, "not a URL that starts with https:// or http://")
 		}
 	}

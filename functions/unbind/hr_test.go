@@ -44,7 +44,7 @@ func vendorSample(t *testing.T, name string) []byte {
 	return []byte(read(t, filepath.Join("..", "..", "internal", "source", "testdata", name)))
 }
 
-// newHR is a world whose HR systems may send, with everybody bound whom their samples name.
+// newHR is a fixture with sources for the HR systems, where everybody in their samples is bound.
 func newHR(t *testing.T) *fixture {
 	t.Helper()
 	w := newFixture(t, wedatatest.Options{})

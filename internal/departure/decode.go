@@ -107,8 +107,8 @@ func misplaced(object strictjson.Object, where string, allowed ...string) error 
 		plain := strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name))
 		for _, start := range []string{"uid", "merchant", "effective", "dryrun", "action"} {
 			if strings.HasPrefix(plain, start) && !slices.Contains(allowed, name) {
-				return fmt.Errorf("%s%s is not expected here: uid, merchant and effective_at stand in data, and dry_run and "+
-					"action go with the bare form of a direct invocation only", where, strictjson.Member(name))
+				return fmt.Errorf("%s%s is not expected here: uid, merchant and effective_at stand in data, and "+
+					"dry_run and action go with the bare form of a direct invocation only", where, strictjson.Member(name))
 			}
 		}
 	}
@@ -121,7 +121,8 @@ func (m Meta) ignored() bool { return m.Type != TypeLeft && m.Type != TypeCancel
 // nobody.
 func ignored(meta Meta, people []string) Event {
 	reason := fmt.Sprintf("type %q is not %s", meta.Type, TypeLeft)
-	if !IsWord(meta.Type) || slices.ContainsFunc(people, func(uid string) bool { return maskIn(meta.Type, uid) != meta.Type }) {
+	names := func(uid string) bool { return maskIn(meta.Type, uid) != meta.Type }
+	if !IsWord(meta.Type) || slices.ContainsFunc(people, names) {
 		reason = "another type than " + TypeLeft
 	}
 	return Ignore(meta.hide(people), reason)
@@ -223,7 +224,8 @@ func (d Decoder) ParseEffective(s string) (time.Time, error) {
 	}
 	day, err := time.ParseInLocation(time.DateOnly, s, zone)
 	if err != nil {
-		return time.Time{}, errors.New("neither an RFC 3339 time such as 2026-11-30T18:00:00+08:00 nor a date such as 2026-11-30")
+		return time.Time{}, errors.New("neither an RFC 3339 time such as 2026-11-30T18:00:00+08:00 " +
+			"nor a date such as 2026-11-30")
 	}
 	if day.Year() > 9998 {
 		return time.Time{}, errors.New("a day that never comes: leave it out, or send the event once the day is known")

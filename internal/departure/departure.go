@@ -230,11 +230,11 @@ func (e Event) of(uid strictjson.Value) []Event {
 		case ok:
 			e.UIDs = append(e.UIDs, text)
 		case isList:
-			failed = append(failed, Refuse(e.Meta, fmt.Errorf("uid: item %d is %s where a string is expected: write it in quotes",
-				i+1, strictjson.Kind(item))))
+			failed = append(failed, Refuse(e.Meta, fmt.Errorf("uid: item %d is %s where a string is expected: "+
+				"write it in quotes", i+1, strictjson.Kind(item))))
 		default:
-			failed = append(failed, Refuse(e.Meta, fmt.Errorf("uid: %s where a string is expected (or a list of strings): "+
-				"write it in quotes", strictjson.Kind(item))))
+			failed = append(failed, Refuse(e.Meta, fmt.Errorf("uid: %s where a string is expected "+
+				"(or a list of strings): write it in quotes", strictjson.Kind(item))))
 		}
 	}
 	if len(e.UIDs) == 0 {

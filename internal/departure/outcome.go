@@ -37,7 +37,8 @@ type StatusRow struct {
 func Statuses() []StatusRow {
 	const info, warn, fault = slog.LevelInfo, slog.LevelWarn, slog.LevelError
 	return []StatusRow{
-		{Unbound, "WeChat unbound the uid, and its bind list shows that (or the `class` is `unverified`: it has no list to read)", info, true},
+		{Unbound, "WeChat unbound the uid, and its bind list shows that " +
+			"(or the `class` is `unverified`: it has no list to read)", info, true},
 		{Unknown, "not in the merchant's bind list: never bound, or bound under another identifier", info, true},
 		{Queued, "not done yet; in the queue, tried again after 1, 2, 4 … 60 minutes", warn, true},
 		{WouldUnbind, "a dry run, and the uid is bound", info, true},

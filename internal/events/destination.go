@@ -35,7 +35,8 @@ func (h *Handler) readDestination(ctx context.Context, e event, meta departure.M
 		case err != nil:
 			return refuse(err)
 		case dryRun, inner.Has("action"):
-			return []departure.Event{departure.Ignore(meta, "an action or a dry run never waits in the queue: send it again")}
+			const reason = "an action or a dry run never waits in the queue: send it again"
+			return []departure.Event{departure.Ignore(meta, reason)}
 		}
 	}
 	return h.readQueued(ctx, inner, meta)

@@ -19,7 +19,7 @@ func TestDirectAnswersWithOutcomes(t *testing.T) {
 		{"two people", sample(t, "unbind-many.json"), "unbound unbound", true},
 		{"every merchant", sample(t, "unbind-everywhere.json"), "unbound", true},
 		{"the canonical event", sample(t, "unbind-cloudevent.json"), "unbound", true},
-		{"somebody unbound already, and a stranger", `{"uid":["E1004","E9999"]}`, "unbound unknown", false},
+		{"somebody unbound already, and somebody never bound", `{"uid":["E1004","E9999"]}`, "unbound unknown", false},
 		{"an event of another type", `{"type":"employee.joined","data":{"uid":"E1001"}}`, "ignored", false},
 		{"a dry run", sample(t, "dry-run.json"), "would_unbind would_unbind unknown", false},
 		{"a dry run that is none", `{"dry_run":false,"uid":"E1001"}`, "unbound", true},

@@ -20,7 +20,8 @@ const triggerHTTP = "http"
 
 // isHTTP reports a request through an HTTP API or a function URL (payload format 2.0) or through a REST API (1.0).
 func isHTTP(e event) bool {
-	return !e.Has("Records") && e.context != nil && !e.context.Has("elb") && (e.context.Has("http") || e.Has("httpMethod"))
+	return !e.Has("Records") && e.context != nil && !e.context.Has("elb") &&
+		(e.context.Has("http") || e.Has("httpMethod"))
 }
 
 // http answers an HTTP request. The reply is never an error: the caller gets a status.
@@ -59,7 +60,8 @@ func readRequest(ctx context.Context, e event) (*http.Request, []byte, error) {
 	)
 	for name, to := range map[string]any{
 		"httpMethod": &method, "path": &path, // payload format 1.0
-		"multiValueHeaders": &manyHeaders, "queryStringParameters": &parameters, "multiValueQueryStringParameters": &manyValues,
+		"multiValueHeaders":     &manyHeaders,
+		"queryStringParameters": &parameters, "multiValueQueryStringParameters": &manyValues,
 		"rawPath": &path, "rawQueryString": &query, // payload format 2.0
 		"headers": &headers, "body": &text, "isBase64Encoded": &isBase64,
 	} {
@@ -167,7 +169,9 @@ func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, name string
 
 // problem refuses a request (RFC 9457). The reply has the status and the request id, by which the source and the
 // reason are found in the log. The detail is for a caller who is verified: any other learns nothing.
-func (h *Handler) problem(ctx context.Context, w http.ResponseWriter, name string, status int, reason error, detail string) {
+func (h *Handler) problem(
+	ctx context.Context, w http.ResponseWriter, name string, status int, reason error, detail string,
+) {
 	level, message := slog.LevelWarn, "request refused"
 	switch status {
 	case http.StatusUnauthorized:
@@ -178,7 +182,8 @@ func (h *Handler) problem(ctx context.Context, w http.ResponseWriter, name strin
 	case http.StatusMethodNotAllowed:
 		w.Header().Set("Allow", http.MethodPost)
 	}
-	h.cfg.Log.Log(ctx, level, message, "trigger", triggerHTTP, "source", name, "http_status", status, "reason", reason.Error())
+	h.cfg.Log.Log(ctx, level, message,
+		"trigger", triggerHTTP, "source", name, "http_status", status, "reason", reason.Error())
 	writeJSON(w, status, "application/problem+json", struct {
 		Detail   string `json:"detail,omitzero"`
 		Instance string `json:"instance,omitzero"`

@@ -23,7 +23,9 @@ func (h *Handler) keep(ctx context.Context, trigger string, outcomes []*departur
 
 // sendToDeadLetterQueue sends the departures that failed to the dead-letter queue, and the original of what could not
 // be read.
-func (h *Handler) sendToDeadLetterQueue(ctx context.Context, trigger string, outcomes []*departure.Outcome, original []byte) {
+func (h *Handler) sendToDeadLetterQueue(
+	ctx context.Context, trigger string, outcomes []*departure.Outcome, original []byte,
+) {
 	var failed []*departure.Outcome
 	var messages []queue.Message
 	for _, o := range outcomes {

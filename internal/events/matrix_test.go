@@ -13,10 +13,10 @@ import (
 type ending string
 
 const (
-	done   ending = "done"            // unbound
-	queued ending = "queued"          // in the queue, to come again
-	failed ending = "error"           // the invocation ended in an error
-	dead   ending = "in the dead end" // in the dead-letter queue
+	done   ending = "done"        // unbound
+	queued ending = "queued"      // in the queue, to come again
+	failed ending = "error"       // the invocation ended in an error
+	dead   ending = "dead letter" // in the dead-letter queue
 	// unverified is unbound, and in the queue since the list could not be read
 	unverified ending = "unbound, to be verified"
 )

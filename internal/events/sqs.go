@@ -60,7 +60,8 @@ func (h *Handler) sqs(ctx context.Context, e event) ([]byte, error) {
 	reply := awsevents.SQSEventResponse{BatchItemFailures: []awsevents.SQSBatchItemFailure{}}
 	for i, m := range messages {
 		if !settled[i] {
-			reply.BatchItemFailures = append(reply.BatchItemFailures, awsevents.SQSBatchItemFailure{ItemIdentifier: m.MessageId})
+			stays := awsevents.SQSBatchItemFailure{ItemIdentifier: m.MessageId}
+			reply.BatchItemFailures = append(reply.BatchItemFailures, stays)
 		}
 		h.log(ctx, triggerSQS, m.outcomes)
 	}

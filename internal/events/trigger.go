@@ -123,14 +123,15 @@ func (e event) hasRecordsOf(service string) bool {
 
 func (r record) service() string { return r.SNSSource + r.EventSource }
 
-// describe says what an event of no trigger is. It quotes only what can be no value of a payload: the name of a
+// describe says what an event of no trigger is. It quotes only what cannot be a value of a payload: the name of a
 // service, and names of members that are letters.
 func (e event) describe() string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	switch {
 	case len(e.records) > 0:
 		service := e.records[0].service()
-		if name, ok := strings.CutPrefix(service, "aws:"); !ok || len(name) > 20 || strings.Trim(name, letters+"0123456789") != "" {
+		name, ok := strings.CutPrefix(service, "aws:")
+		if !ok || len(name) > 20 || strings.Trim(name, letters+"0123456789") != "" {
 			service = "another service"
 		}
 		return "an event with Records of " + service

@@ -22,8 +22,12 @@ import (
 
 // SQS is the part of [sqs.Client] that is called.
 type SQS interface {
-	SendMessageBatch(context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options)) (*sqs.SendMessageBatchOutput, error)
-	ChangeMessageVisibility(context.Context, *sqs.ChangeMessageVisibilityInput, ...func(*sqs.Options)) (*sqs.ChangeMessageVisibilityOutput, error)
+	SendMessageBatch(
+		context.Context, *sqs.SendMessageBatchInput, ...func(*sqs.Options),
+	) (*sqs.SendMessageBatchOutput, error)
+	ChangeMessageVisibility(
+		context.Context, *sqs.ChangeMessageVisibilityInput, ...func(*sqs.Options),
+	) (*sqs.ChangeMessageVisibilityOutput, error)
 }
 
 // Message is one message to send.
@@ -122,7 +126,9 @@ func (q *Queue) send(ctx context.Context, to destination, messages []Message) []
 
 // sendBatch errs where the call fails. A call that succeeds may still refuse entries, or not confirm them. Their
 // errors go to errs.
-func (q *Queue) sendBatch(ctx context.Context, to destination, entries []types.SendMessageBatchRequestEntry, errs []error) error {
+func (q *Queue) sendBatch(
+	ctx context.Context, to destination, entries []types.SendMessageBatchRequestEntry, errs []error,
+) error {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
 	input := &sqs.SendMessageBatchInput{QueueUrl: &to.url, Entries: entries}

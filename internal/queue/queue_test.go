@@ -175,13 +175,13 @@ func TestWhatIsNotSetIsAnErrorWhenItIsNeeded(t *testing.T) {
 		t.Errorf("send: %v", errs)
 	}
 	if errs := none.SendToDeadLetterQueue(context.Background(), make([]queue.Message, 1)); len(errs) != 1 || errs[0] == nil || !strings.Contains(errs[0].Error(), "set UNBIND_DEAD_LETTER_QUEUE_URL") {
-		t.Errorf("bury: %v", errs)
+		t.Errorf("send to the dead-letter queue: %v", errs)
 	}
 	if err := none.Hide(context.Background(), "receipt", 0); err == nil {
 		t.Error("postponed nowhere")
 	}
 	if errs := none.SendToDeadLetterQueue(context.Background(), nil); len(errs) != 0 {
-		t.Errorf("nothing to bury: %v", errs)
+		t.Errorf("nothing to send: %v", errs)
 	}
 }
 

@@ -72,7 +72,7 @@ func parse(secret string, decoder departure.Decoder) (map[string]entry, error) {
 	return entries, nil
 }
 
-// Shown returns the name of a source as logs and errors may show it. Over HTTP it is a stranger's word.
+// Shown returns the name of a source as logs and errors may show it. Over HTTP anybody can send one.
 func Shown(name string) string { return shown(name, letters+"0123456789._-") }
 
 func shown(name, allowed string) string {

@@ -171,7 +171,7 @@ func TestNamesOfSources(t *testing.T) {
 	}
 	if _, err := registryOf(&vault{versions: []string{`{}`}}).Receive(t.Context(), "张三", httpRequest(post(nil)), nil, envelope); err == nil ||
 		!errors.Is(err, ErrUnknownSource) || strings.Contains(err.Error(), "张三") {
-		t.Errorf("a stranger's name: %v", err)
+		t.Errorf("a name not shown: %v", err)
 	}
 }
 

@@ -143,7 +143,8 @@ func (o Object) Strings(name string) ([]string, error) {
 	for i, item := range items {
 		var ok bool
 		if list[i], ok = Text(item); !ok {
-			return nil, fmt.Errorf("%s: item %d is %s where a string is expected: write it in quotes", name, i+1, Kind(item))
+			return nil, fmt.Errorf("%s: item %d is %s where a string is expected: write it in quotes",
+				name, i+1, Kind(item))
 		}
 	}
 	return list, nil
