@@ -70,7 +70,7 @@ func (d Decoder) canonical(members strictjson.Object, envelope Meta) []Event {
 		err = fmt.Errorf("data: %w", dataErr)
 	}
 	if err != nil {
-		return []Event{Refuse(meta, err)}
+		return refuse(meta, err, data)
 	}
 	return d.events(data, meta, false)
 }
@@ -95,9 +95,16 @@ func (d Decoder) events(data strictjson.Object, meta Meta, strict bool) []Event 
 		err = fmt.Errorf("uid: missing; %s", hint)
 	}
 	if err != nil {
-		return []Event{Refuse(meta, err)}
+		return refuse(meta, err, data)
 	}
 	return event.of(data["uid"])
+}
+
+// refuse returns the refused event with the people whom its data names: they must be traced.
+func refuse(meta Meta, err error, data strictjson.Object) []Event {
+	refused := Refuse(meta, err)
+	refused.About = people(data)
+	return []Event{refused}
 }
 
 // misplaced returns an error for a member that looks as if it limited the departure, but stands in the wrong place or

@@ -384,3 +384,20 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// A webhook's dead letter keeps what was read: without this it named nobody.
+func TestARefusedEventNamesItsPeople(t *testing.T) {
+	for _, payload := range []string{
+		`{"type":"employee.left","data":{"uid":"E1001","effective_at":"soon"}}`,
+		`{"type":"employee.left","data":{"uid":"E1001","effectiveAt":"2036-01-01"}}`,
+		`{"type":"employee.left","id":7,"data":{"uid":"E1001"}}`,
+		`{"uid":"E1001","merchant":"nobody"}`,
+		`{"uid":["E1001"],"merchant":7}`,
+		`{"uid":"E1001","reason":"x"}`,
+	} {
+		got := one(t, departure.Decoder{}.Decode([]byte(payload), departure.Meta{}))
+		if got.Status != departure.Failed || !slices.Equal(got.About, []string{"E1001"}) {
+			t.Errorf("%s: got %+v", payload, got)
+		}
+	}
+}

@@ -182,7 +182,9 @@ func (e Event) Checked() []Event {
 	}
 	for _, merchant := range e.Merchants {
 		if !IsAppID(merchant) {
-			return []Event{Refuse(e.Meta, errors.New("merchant: not an authorizer appid such as wx0123456789abcdef"))}
+			refused := Refuse(e.Meta, errors.New("merchant: not an authorizer appid such as wx0123456789abcdef"))
+			refused.About = e.UIDs
+			return []Event{refused}
 		}
 	}
 	if len(e.UIDs) == 0 {

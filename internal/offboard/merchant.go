@@ -68,9 +68,13 @@ func (m *merchant) unbind(whole context.Context, outcomes []*departure.Outcome) 
 	}
 	_ = group.Wait() // no function errs: every fault is in an outcome
 	open = slices.DeleteFunc(open, func(o *departure.Outcome) bool { return o == nil })
-	if len(open) > 0 {
-		m.verify(whole, open)
+	if len(open) == 0 {
+		return
 	}
+	if m.token.Value != "" {
+		m.halted = nil // the list may be allowed although the call for another uid was refused
+	}
+	m.verify(whole, open)
 }
 
 // verify reads the bind list, which decides. Where it cannot be read for a reason that may pass, an unbinding is

@@ -123,3 +123,17 @@ func TestASlowMerchantDoesNotDelayTheOthers(t *testing.T) {
 		}
 	})
 }
+
+// The refused call for one uid kept the list from being read, and the others were unbound without it.
+func TestTheListIsReadAfterARefusedCall(t *testing.T) {
+	b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Concurrency = 1 })
+	b.wechat.Fail(
+		wedatatest.Fault{Path: wedatatest.UnbindPath, Latency: time.Nanosecond},
+		wedatatest.Fault{Path: wedatatest.UnbindPath, Errcode: 40164},
+	)
+	outcomes := b.Run(t.Context(), leaves("E1001", "E1002"))[0]
+	if _, lists := b.calls(); lists != 1 || outcomes[0].Status != departure.Unbound || outcomes[0].Class != "" ||
+		outcomes[1].Status != departure.Failed {
+		t.Errorf("%d lists were read, outcomes %+v", lists, outcomes)
+	}
+}
