@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"net/http"
 	"time"
@@ -30,7 +30,8 @@ import (
 func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, error) {
 	sdk, err := loadAWS(ctx, newAWSTransport())
 	if err != nil {
-		return nil, fmt.Errorf("aws configuration: %w", err)
+		// The SDK's text quotes values of the environment.
+		return nil, errors.New("aws configuration: a variable AWS_… or a file that one names cannot be read")
 	}
 	api, err := wedata.New(cfg.wedata)
 	if err != nil {

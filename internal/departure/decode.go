@@ -60,7 +60,7 @@ func (d Decoder) canonical(members strictjson.Object, envelope Meta) []Event {
 	data, dataErr := strictjson.ParseObject(members["data"])
 	meta, err := readMeta(members, envelope)
 	if err == nil {
-		err = misplaced(members, "")
+		err = Misplaced(members, "")
 	}
 	if meta.Type != "" && meta.ignored() {
 		return []Event{ignored(meta, people(data))} // even if other members are wrong
@@ -78,7 +78,8 @@ func (d Decoder) canonical(members strictjson.Object, envelope Meta) []Event {
 // events reads the data. In the bare form (strict) an unknown member is an error: an event of another kind that
 // happens to have a uid must not unbind anybody.
 func (d Decoder) events(data strictjson.Object, meta Meta, strict bool) []Event {
-	err := misplaced(data, "data: ", "uid", "merchant", "effective_at")
+	meta = meta.hide(people(data))
+	err := Misplaced(data, "data: ", "uid", "merchant", "effective_at")
 	if strict {
 		if err = data.Only("uid", "merchant", "effective_at"); err != nil {
 			err = fmt.Errorf("%w; %s", err, hint)
@@ -107,9 +108,9 @@ func refuse(meta Meta, err error, data strictjson.Object) []Event {
 	return []Event{refused}
 }
 
-// misplaced returns an error for a member that looks as if it limited the departure, but stands in the wrong place or
+// Misplaced returns an error for a member that looks as if it limited the departure, but stands in the wrong place or
 // is spelled wrong: ignored, it would unbind somebody too early or at too many merchants.
-func misplaced(object strictjson.Object, where string, allowed ...string) error {
+func Misplaced(object strictjson.Object, where string, allowed ...string) error {
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		plain := strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name))
 		for _, start := range []string{"uid", "merchant", "effective", "dryrun", "action"} {
@@ -163,7 +164,10 @@ func readMeta(members strictjson.Object, envelope Meta) (Meta, error) {
 			return meta, err
 		}
 		if s != "" {
-			*member.to = clip(withoutPrefix(s), maxUIDBytes)
+			if member.name == "type" {
+				s = withoutPrefix(s)
+			}
+			*member.to = clip(s, maxUIDBytes)
 		}
 	}
 	if meta.Type == "" {

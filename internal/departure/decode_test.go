@@ -401,3 +401,20 @@ func TestARefusedEventNamesItsPeople(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyTheTypeLosesItsPrefix(t *testing.T) {
+	payload := `{"type":"com.example.employee.left","id":"order-5.employee.left","source":"com.example.employee.left","data":{"uid":"E1"}}`
+	got := one(t, departure.Decoder{}.Decode([]byte(payload), departure.Meta{}))
+	if got.Type != departure.TypeLeft || got.ID != "order-5.employee.left" || got.Source != "com.example.employee.left" {
+		t.Errorf("got %+v", got.Meta)
+	}
+}
+
+// The uids of a list were all built before they were counted.
+func TestALongListIsCountedFirst(t *testing.T) {
+	list := strings.TrimSuffix(strings.Repeat("0,", departure.MaxPairs+1), ",")
+	got := one(t, departure.Decoder{}.Decode([]byte(`{"uid":[`+list+`]}`), departure.Meta{}))
+	if got.Status != departure.Failed || got.Class != departure.ClassTooMany {
+		t.Errorf("got %s, class %s", got.Status, got.Class)
+	}
+}

@@ -221,8 +221,13 @@ func (e Event) of(uid strictjson.Value) []Event {
 		if err := strictjson.Unmarshal(uid, &items); err != nil {
 			return []Event{Refuse(e.Meta, fmt.Errorf("uid: %w", err))}
 		}
-		if len(items) == 0 {
+		switch {
+		case len(items) == 0:
 			return []Event{Refuse(e.Meta, errors.New("uid: an empty list"))}
+		case len(items) > MaxPairs: // before anything is built of them
+			refused := TooMany(e.Meta, len(items))
+			refused.About = people(strictjson.Object{"uid": uid})
+			return []Event{refused}
 		}
 	}
 	var failed []Event
@@ -232,8 +237,12 @@ func (e Event) of(uid strictjson.Value) []Event {
 		case ok:
 			e.UIDs = append(e.UIDs, text)
 		case isList:
-			failed = append(failed, Refuse(e.Meta, fmt.Errorf("uid: item %d is %s where a string is expected: "+
-				"write it in quotes", i+1, strictjson.Kind(item))))
+			refused := Refuse(e.Meta, fmt.Errorf("uid: item %d is %s where a string is expected: write it in quotes",
+				i+1, strictjson.Kind(item)))
+			if item.Kind() == '0' { // a number may be somebody's id
+				refused.About = []string{item.String()}
+			}
+			failed = append(failed, refused)
 		default:
 			failed = append(failed, Refuse(e.Meta, fmt.Errorf("uid: %s where a string is expected "+
 				"(or a list of strings): write it in quotes", strictjson.Kind(item))))

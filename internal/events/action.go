@@ -2,11 +2,13 @@ package events
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
+	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/strictjson"
 )
 
@@ -33,6 +35,9 @@ func (h *Handler) action(ctx context.Context, payload strictjson.Object) ([]byte
 		return h.unreadable(ctx, triggerDirect, err)
 	}
 	merchants, err := payload.Strings("merchant")
+	if slices.ContainsFunc(merchants, func(appid string) bool { return !departure.IsAppID(appid) }) {
+		err = errors.New("merchant: not an authorizer appid such as wx0123456789abcdef")
+	}
 	if err != nil {
 		return h.unreadable(ctx, triggerDirect, err)
 	}

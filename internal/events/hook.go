@@ -135,7 +135,7 @@ func recordOf(events []departure.Event) []byte {
 	if i < 0 {
 		return nil
 	}
-	event, room := events[i], 200<<10
+	event, room := events[i], 600<<10
 	people := within(&room, event.About)
 	body, _ := strictjson.Marshal(map[string]any{
 		"specversion": "1.0", "source": event.Source, "id": event.ID, "type": event.Type, "time": event.Time,

@@ -158,10 +158,10 @@ func writeJSON(w http.ResponseWriter, status int, contentType string, body any) 
 // refuse answers a request that could not be received.
 func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, name string, err error) {
 	detail := ""
-	switch {
-	case errors.Is(err, source.ErrMalformed): // the request is verified
+	if errors.Is(err, source.ErrMalformed) { // the request is verified
 		detail = err.Error()
-	case errors.Is(err, source.ErrUnknownSource) && !departure.IsWord(name): // it may hold anything
+	}
+	if !departure.IsWord(name) { // it may hold anything
 		name = ""
 	}
 	h.problem(ctx, w, name, statusOf(err), err, detail)

@@ -154,3 +154,30 @@ func TestAWrongUIDNeverBecomesSomebodyElses(t *testing.T) {
 		})
 	}
 }
+
+// A limit beside an envelope was ignored, and the person was unbound.
+func TestALimitBesideAnEnvelopeIsAnError(t *testing.T) {
+	for _, event := range []string{
+		`{"dry_run":true,` + snsEvent(t, `{"uid":"E1001"}`)[1:],
+		`{"dry_run":true,` + eventBridgeEvent(t, `{"uid":"E1001"}`)[1:],
+		`{"effective_at":"2036-01-01",` + eventBridgeEvent(t, `{"uid":"E1001"}`)[1:],
+		`{"action":"list",` + eventBridgeEvent(t, `{"uid":"E1001"}`)[1:],
+	} {
+		b := newBench(t, options{})
+		if reply, err := b.send(t, event); err == nil || !b.bound("E1001") {
+			t.Errorf("%s: got %s, E1001 bound: %v", event, reply, b.bound("E1001"))
+		}
+	}
+}
+
+// A record that does not fit dropped all records after it, and Lambda deleted their messages.
+func TestARecordThatDoesNotFitDropsNoOther(t *testing.T) {
+	b := newBench(t, options{})
+	record := func(uid, more string) string {
+		return `{"messageId":"m-` + uid + `","receiptHandle":"r","eventSource":"aws:sqs","body":"{\"uid\":\"` + uid + `\"}"` + more + `}`
+	}
+	reply, err := b.send(t, `{"Records":[`+record("E1001", "")+`,`+record("E1002", `,"md5OfBody":5`)+`,`+record("E1003", "")+`]}`)
+	if err == nil {
+		t.Errorf("got %s: all three would be deleted", reply)
+	}
+}

@@ -73,10 +73,15 @@ func invoked(payload []byte) (e event, t trigger, err error) {
 // triggerOf finds the row of the event. It errs where there is none.
 func triggerOf(e event) (trigger, error) {
 	rows := triggers()
-	if i := slices.IndexFunc(rows, func(t trigger) bool { return t.is(e) }); i >= 0 {
+	i := slices.IndexFunc(rows, func(t trigger) bool { return t.is(e) })
+	if i < 0 {
+		return trigger{name: triggerUnknown}, refuse(e.describe())
+	}
+	if rows[i].name == triggerDirect {
 		return rows[i], nil
 	}
-	return trigger{name: triggerUnknown}, refuse(e.describe())
+	// Beside an envelope, dry_run and the like would be ignored.
+	return rows[i], departure.Misplaced(e.Object, "")
 }
 
 func (t trigger) refuse() error { return refuse("an event of the kind " + t.name) }
@@ -108,7 +113,9 @@ func readEvent(payload []byte) (event, error) {
 	}
 	e := event{Object: members, payload: payload}
 	if e.Has("Records") {
-		_ = strictjson.Unmarshal(e.Object["Records"], &e.records) // records that do not fit belong to no trigger
+		if strictjson.Unmarshal(e.Object["Records"], &e.records) != nil {
+			e.records = nil // records that do not fit belong to no trigger
+		}
 	}
 	if e.Has("requestContext") {
 		e.context, _ = strictjson.ParseObject(e.Object["requestContext"]) // nor does another context

@@ -221,7 +221,7 @@ func short(err error) error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return errors.New("not reached: no reply in time: it may work later")
 	case !errors.As(err, &api):
-		return fmt.Errorf("not reached: %w", err)
+		return errors.New("not reached: it may work later; if it stays, check the network and the endpoint")
 	case strings.HasPrefix(api.ErrorCode(), "AccessDenied"):
 		return fmt.Errorf("%s: look at the function's role and the queue's policy", api.ErrorCode())
 	case strings.HasSuffix(api.ErrorCode(), "NonExistentQueue"):

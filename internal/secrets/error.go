@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
@@ -71,11 +72,20 @@ type Error struct {
 
 // Error names the secret, what is wrong with it, what to do, and AWS's error if there is one.
 func (e *Error) Error() string {
-	text := fmt.Sprintf("secrets: read %s: %s: %s", e.ID, e.Reason, reasons[e.Reason].advice)
+	text := fmt.Sprintf("secrets: read %s: %s: %s", Name(e.ID), e.Reason, reasons[e.Reason].advice)
 	if e.Err != nil {
 		text += " (" + describe(e.Err) + ")"
 	}
 	return text
+}
+
+// Name returns the name or ARN of a secret as errors may show it. A token that was pasted in its place is longer than a
+// name should be, and has no path.
+func Name(id string) string {
+	if strings.HasPrefix(id, "arn:") || len(id) <= 64 {
+		return id
+	}
+	return "(a name of " + strconv.Itoa(len(id)) + " bytes, not shown: it may be a token)"
 }
 
 // Unwrap returns the cause.

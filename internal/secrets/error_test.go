@@ -176,3 +176,12 @@ func BenchmarkGet(b *testing.B) {
 		})
 	}
 }
+
+// A token that was pasted in the place of a secret's name was logged.
+func TestALongNameIsNotShown(t *testing.T) {
+	token := strings.Repeat("54_aB3", 30)
+	err := &secrets.Error{ID: token, Reason: secrets.Missing}
+	if strings.Contains(err.Error(), token) || !strings.Contains(err.Error(), "it may be a token") {
+		t.Errorf("got %v", err)
+	}
+}

@@ -89,13 +89,20 @@ func (mp *mapping) events(body []byte, envelope departure.Meta) []departure.Even
 		err := fmt.Errorf("each: %s is %s where a list is expected", mp.each, kindOf(list))
 		return []departure.Event{departure.Refuse(envelope, err)}
 	case length(list) > departure.MaxPairs:
-		return []departure.Event{departure.TooMany(envelope, length(list))}
+		refused := departure.TooMany(envelope, length(list))
+		for _, item := range list.Array() {
+			ids, _ := mp.identifiers(item, mp.uid.first(item))
+			refused.About = append(refused.About, ids...)
+		}
+		return []departure.Event{refused}
 	}
 	var events []departure.Event
+	var named []string
 	people := 0
 	for i, item := range list.Array() {
 		for _, event := range mp.event(item, envelope) {
 			people += len(event.UIDs)
+			named = append(named, event.UIDs...)
 			if event.Status == departure.Failed {
 				people++ // one that could not be read
 				event.Detail = fmt.Sprintf("item %d: %s", i+1, event.Detail)
@@ -109,7 +116,9 @@ func (mp *mapping) events(body []byte, envelope departure.Meta) []departure.Even
 		}
 	}
 	if people > departure.MaxPairs {
-		return []departure.Event{departure.TooMany(envelope, people)}
+		refused := departure.TooMany(envelope, people)
+		refused.About = named
+		return []departure.Event{refused}
 	}
 	return events
 }
@@ -119,7 +128,9 @@ func (mp *mapping) event(item gjson.Result, envelope departure.Meta) []departure
 	left, cancelled := mp.left.hold(item), mp.cancel.hold(item)
 	found := mp.uid.first(item)
 	if n := length(found); n > departure.MaxPairs && (left || cancelled) {
-		return []departure.Event{departure.TooMany(envelope, n)}
+		refused := departure.TooMany(envelope, n)
+		refused.About, _ = mp.identifiers(item, found)
+		return []departure.Event{refused}
 	}
 	ids, wrong := mp.identifiers(item, found)
 	var event departure.Event

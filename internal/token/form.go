@@ -47,7 +47,7 @@ func parse(secret secrets.Secret, err error) form {
 	}
 	f := form{secret: secret}
 	if err := f.read(strings.TrimSpace(strings.TrimPrefix(secret.Value, "\ufeff"))); err != nil {
-		return form{secret: secret, err: faultf("secret %s: %w", secret.ID, err)}
+		return form{secret: secret, err: faultf("secret %s: %w", secrets.Name(secret.ID), err)}
 	}
 	return f
 }
@@ -156,11 +156,11 @@ func (f form) alone(merchant string) (offboard.Token, error) {
 	switch {
 	case err != nil:
 	case f.index:
-		err = faultf("secret %s: it is an index itself: write the token of this merchant alone", f.secret.ID)
+		err = faultf("secret %s: it is an index itself: write the token of this merchant alone", secrets.Name(f.secret.ID))
 	case f.appids[0] != "" && f.appids[0] != merchant:
-		err = faultf("secret %s: its %s is %s: write the token of this merchant", f.secret.ID, memberAppID, f.appids[0])
+		err = faultf("secret %s: its %s is %s: write the token of this merchant", secrets.Name(f.secret.ID), memberAppID, f.appids[0])
 	default:
-		return offboard.Token{Value: f.entries[""].token, SecretID: f.secret.ID, Written: f.secret.Written}, nil
+		return offboard.Token{Value: f.entries[""].token, SecretID: secrets.Name(f.secret.ID), Written: f.secret.Written}, nil
 	}
 	return offboard.Token{}, fmt.Errorf("%s.%s.%s: %w", memberIndex, merchant, memberSecret, err)
 }

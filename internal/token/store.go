@@ -92,19 +92,19 @@ func (s *Store) find(ctx context.Context, merchant string, f form) (
 	case f.err != nil:
 		err = f.err
 	case e.err != nil:
-		err = faultf("secret %s: %w", f.secret.ID, e.err)
+		err = faultf("secret %s: %w", secrets.Name(f.secret.ID), e.err)
 	case e.secretID != "":
 		held := parse(s.secrets.Get(ctx, e.secretID))
 		holder = held.secret
 		token, err = held.alone(merchant)
 	case known:
-		token = offboard.Token{Value: e.token, SecretID: holder.ID, Written: holder.Written}
+		token = offboard.Token{Value: e.token, SecretID: secrets.Name(holder.ID), Written: holder.Written}
 	case f.index:
 		err = faultf("secret %s: merchant %q is not in the index: add it under %s, or correct the event",
-			f.secret.ID, merchant, memberIndex)
+			secrets.Name(f.secret.ID), merchant, memberIndex)
 	default:
 		err = faultf("secret %s: it holds one token and its %s is %q, so merchant %q is unknown: correct the appid or "+
-			"the event, or make it an index", f.secret.ID, memberAppID, f.appids[0], merchant)
+			"the event, or make it an index", secrets.Name(f.secret.ID), memberAppID, f.appids[0], merchant)
 	}
 	return token, holder, err
 }

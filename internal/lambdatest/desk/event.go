@@ -27,6 +27,7 @@ func triggerOf(raw []byte) string {
 
 // newEvent errs where the text is not JSON, which Lambda would not take.
 func newEvent(from string, text []byte) (event, error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, text); err != nil {
 		return event{}, fmt.Errorf("desk: %s is not JSON, as every event of Lambda is: %w", from, err)
