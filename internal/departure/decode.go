@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -188,15 +189,21 @@ func readMeta(members strictjson.Object, envelope Meta) (Meta, error) {
 	return meta, nil
 }
 
-// withoutPrefix removes a reverse-DNS prefix from a type that is carried out (CloudEvents 1.0, attribute type).
+// withoutPrefix removes a reverse-DNS prefix from a type that is carried out (CloudEvents 1.0, attribute type). A prefix
+// that takes back what the type says makes it another type.
 func withoutPrefix(eventType string) string {
 	for _, known := range []string{TypeLeft, TypeCancelled} {
-		if strings.HasSuffix(eventType, "."+known) {
+		if prefix, found := strings.CutSuffix(eventType, "."+known); found {
+			if negation.MatchString(prefix) {
+				return eventType
+			}
 			return known
 		}
 	}
 	return eventType
 }
+
+var negation = regexp.MustCompile(`(?i)(^|[._-])(not|undo|cancel|cancell?ed|revoked)$`)
 
 func (d Decoder) readEffective(data strictjson.Object) (time.Time, error) {
 	if strictjson.Kind(data["effective_at"]) == "null" || !data.Has("effective_at") {

@@ -418,3 +418,15 @@ func TestALongListIsCountedFirst(t *testing.T) {
 		t.Errorf("got %s, class %s", got.Status, got.Class)
 	}
 }
+
+func TestAPrefixThatTakesBackTheTypeMakesItAnotherType(t *testing.T) {
+	for eventType, want := range map[string]departure.Status{
+		"cancelled.employee.left": departure.Ignored, "com.example.not.employee.left": departure.Ignored,
+		"undo.employee.left": departure.Ignored, "hr.employee.left": "", "com.notion.employee.left": "",
+	} {
+		got := one(t, departure.Decoder{}.Decode([]byte(`{"type":"`+eventType+`","data":{"uid":"E1"}}`), departure.Meta{}))
+		if got.Status != want {
+			t.Errorf("%s: got %q", eventType, got.Status)
+		}
+	}
+}

@@ -87,8 +87,8 @@ func IsTemporary(err error) bool {
 	return errors.As(err, &passing) && passing.Temporary()
 }
 
-// merge returns the events with all refused ones as one, where one of them names nobody. They come from one payload,
-// which is then kept once, with all of them in it, and needs one line in the log.
+// merge makes one event of all refused ones, if one of them names nobody. The events come from one payload: it is kept
+// once, and needs one line in the log.
 func merge(events []Event) []Event {
 	const shown = 5
 	if !slices.ContainsFunc(events, func(e Event) bool { return e.Status == Failed && len(e.UIDs) == 0 }) {
@@ -118,8 +118,8 @@ func merge(events []Event) []Event {
 	return append(merged, one)
 }
 
-// Bounded returns the events, with all refused ones as one where one of them names nobody; or one refused event where
-// they stand for more than MaxPairs. All is how many merchants there are.
+// Bounded returns one refused event where the events stand for more than MaxPairs, else the events. If a refused event
+// names nobody, all refused events become one. The number of merchants is all.
 func Bounded(events []Event, all int) []Event {
 	pairs := Pairs(events, all)
 	if pairs <= MaxPairs {

@@ -82,7 +82,7 @@ func (h *Handler) read(ctx context.Context, what string, payload []byte, envelop
 	return of(what, events)
 }
 
-// of returns the events with the faults named as those of the envelope.
+// of puts the name of the envelope before the detail of each failed event.
 func of(what string, events []departure.Event) []departure.Event {
 	for i := range events {
 		if events[i].Status == departure.Failed {

@@ -58,7 +58,7 @@ func (h *Handler) enqueue(ctx context.Context, outcomes []*departure.Outcome, wh
 
 func queued(o *departure.Outcome) { o.Status = departure.Queued }
 
-// taken calls yes for each outcome that a queue took. To the others it adds why not.
+// taken calls yes for each outcome that a queue took (its error is nil). The other outcomes get the error as a reason.
 func taken(outcomes []*departure.Outcome, errs []error, yes func(*departure.Outcome)) {
 	for i, o := range outcomes {
 		switch {

@@ -132,7 +132,7 @@ func (m *merchant) bound(ctx context.Context, outcomes []*departure.Outcome) (ma
 	return bound, err
 }
 
-// list reads the entries of the bind list that keep wants, or all for nil. It waits while maxLists others are read.
+// list reads the entries of the bind list for which keep returns true, or all for nil. Few lists are read at once.
 func (m *merchant) list(ctx context.Context, keep func(uid string) bool) (list []wedata.Binding, err error) {
 	_, err = m.call(ctx, func(token string) error {
 		if err := m.lists.Acquire(ctx, 1); err != nil {

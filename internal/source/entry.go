@@ -33,8 +33,8 @@ type entry struct {
 	get     bool     // as its schemeRow has it
 	mapping *mapping // nil where payloads are events already
 	decoder departure.Decoder
-	// merchants are the only ones that its events may name, and the default of events that name none. Empty means any
-	// and all: the entry says "*", or says nothing, and then namesMerchants is false.
+	// merchants are the only ones that its events may name, and the default of events that name none. It is empty for
+	// "*", which allows all, and for an entry without the member merchants; namesMerchants tells the two apart.
 	merchants      []string
 	namesMerchants bool
 	// only is the one merchant of the token secret, for events that name none; nil where there are many.
@@ -76,7 +76,7 @@ func parse(secret string, decoder departure.Decoder) (map[string]entry, error) {
 func Shown(name string) string { return shown(name, letters+"0123456789._-") }
 
 func shown(name, allowed string) string {
-	if name == "" || len(name) > 60 || strings.Trim(name, allowed) != "" {
+	if !departure.IsWord(name) || strings.Trim(name, allowed) != "" {
 		return "(name not shown)"
 	}
 	return name

@@ -23,10 +23,10 @@ type Binding struct {
 	Perm                   []string // names of permissions, such as read-only access; none for an unbound uid
 }
 
-// lenient: a broken nickname does not make a reply unreadable. [once] counts the members that may not stand twice.
+// lenient are the options for a reply: a broken nickname does not make it unreadable.
 var lenient = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
-// once is a member of an object, and how often it stands there.
+// once is a member that may stand in its object only once. It counts how often the member stands there.
 type once[T any] struct {
 	value T
 	times int
