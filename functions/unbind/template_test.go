@@ -55,6 +55,14 @@ func TestTheTemplateLosesNothing(t *testing.T) {
 			"SQS deletes dead letters earlier than docs/operations.md says",
 		},
 		{
+			"time to try", "UnbindQueue.Properties.MessageRetentionPeriod", strconv.Itoa(7 * 24 * 60 * 60),
+			"SQS deletes what waits for its next try, or for the trigger to be enabled again",
+		},
+		{
+			"messages of an invocation", function + "Events.Queue.Properties.BatchSize", "10",
+			"one slow departure delays many others",
+		},
+		{
 			"large messages", "UnbindQueue.Properties.MaximumMessageSize", strconv.Itoa(1 << 20),
 			"SQS may refuse failed events of more than 256 KiB",
 		},

@@ -140,7 +140,7 @@ func TestAQueueThatIsNotReachedIsAnErrorOfEachMessage(t *testing.T) {
 // A queue that is not there must not cost an invocation all its time.
 func TestAfterABatchThatIsNotTakenAtAllTheRestIsNotTried(t *testing.T) {
 	b := newBench(t)
-	b.sqs.Fail(lambdatest.Fault{Times: 16, Code: "AccessDenied", Status: 403}) // for all that may be under way
+	b.sqs.Fail(lambdatest.Fault{Times: 32, Code: "AccessDenied", Status: 403}) // for all that may be under way
 	errs := b.Send(t.Context(), slices.Repeat([]queue.Message{{Body: []byte("body")}}, 500))
 	for i, err := range errs {
 		if err == nil {
