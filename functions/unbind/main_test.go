@@ -200,6 +200,7 @@ func TestAWeChatWithoutTheListIsBelieved(t *testing.T) {
 }
 
 func TestABusyWeChatCostsNothingButTime(t *testing.T) {
+	t.Parallel() // it waits for the pauses between attempts
 	w := newFixture(t, wedatatest.Options{})
 	function := w.start(t)
 	w.wechat.Fail(wedatatest.Fault{Times: 20, Errcode: -1})
@@ -222,6 +223,7 @@ func TestABusyWeChatCostsNothingButTime(t *testing.T) {
 }
 
 func TestAnErrorIsAnUnbindErrorWithWhatWasNotDone(t *testing.T) {
+	t.Parallel() // it waits for the pauses between attempts
 	w := newFixture(t, wedatatest.Options{})
 	w.wechat.Grant(shop, false)
 	w.aws.SQS.Fail(lambdatest.Fault{Times: -1, Drop: true})
