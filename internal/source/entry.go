@@ -50,7 +50,7 @@ func parse(secret string, decoder departure.Decoder) (map[string]entry, error) {
 		if errors.Is(syntax, jsontext.ErrDuplicateName) && errors.As(syntax, &twice) {
 			names := append(slices.Collect(twice.JSONPointer.Tokens()), "", "")
 			if names[1] == "people" { // whose names are personal data
-				return nil, faults("sources." + Shown(names[0]) + ".people: a name stands twice")
+				return nil, faults("sources." + shownSource(names[0]) + ".people: a name stands twice")
 			}
 		}
 		return nil, faults(fmt.Sprintf("sources: %v", err))
@@ -58,7 +58,7 @@ func parse(secret string, decoder departure.Decoder) (map[string]entry, error) {
 	delete(raw, "$schema") // for editors
 	entries := make(map[string]entry, len(raw))
 	for name, value := range raw {
-		m := &members{path: "sources." + Shown(name)}
+		m := &members{path: "sources." + shownSource(name)}
 		if m.raw, err = strictjson.ParseObject(value); err != nil {
 			entries[name] = entry{fault: faults(fmt.Sprintf("%s: %v", m.path, err))}
 			continue
@@ -72,15 +72,15 @@ func parse(secret string, decoder departure.Decoder) (map[string]entry, error) {
 	return entries, nil
 }
 
-// Shown returns the name of a source as logs and errors may show it. Over HTTP anybody can send one.
-func Shown(name string) string { return shown(name, letters+"0123456789._-") }
-
-func shown(name, allowed string) string {
-	if !departure.IsWord(name) || strings.Trim(name, allowed) != "" {
-		return "(name not shown)"
+// shownSource returns the name of a source as logs and errors may show it. Over HTTP anybody can send one.
+func shownSource(name string) string {
+	if !departure.IsWord(name) {
+		return notShown
 	}
 	return name
 }
+
+const notShown = "(name not shown)"
 
 func readEntry(m *members, decoder departure.Decoder) entry {
 	e := entry{decoder: departure.Decoder{Zone: parsed(m, "utc_offset", decoder.Zone, departure.ParseOffset)}}
@@ -111,7 +111,10 @@ func readEntry(m *members, decoder departure.Decoder) entry {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.raw)) { // those that were not read
-		m.fault(shown(name, letters+"_-"), "%s has no such member", owner)
+		if !departure.IsWord(name) || strings.Trim(name, letters+"_-") != "" {
+			name = notShown
+		}
+		m.fault(name, "%s has no such member", owner)
 	}
 	e.fault = faults(m.faults...)
 	return e

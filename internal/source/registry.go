@@ -71,7 +71,7 @@ func (reg *Registry) Receive(
 		case e.fault != nil:
 			return e.fault
 		case e.scheme == nil:
-			return fmt.Errorf("%w: no entry %s with a scheme", ErrUnknownSource, Shown(name))
+			return fmt.Errorf("%w: no entry %s with a scheme", ErrUnknownSource, shownSource(name))
 		case r.Method != http.MethodPost && (r.Method != http.MethodGet || !e.get):
 			return ErrMethod
 		}
@@ -159,7 +159,7 @@ func (reg *Registry) checkMerchants(ctx context.Context, name string, e entry) (
 		return nil, fmt.Errorf("source: which merchants there are: %w", err)
 	}
 	const missing = `.merchants: missing: the token secret has many merchants, name those of this source, or ["*"]`
-	return nil, faults("sources." + Shown(name) + missing)
+	return nil, faults("sources." + shownSource(name) + missing)
 }
 
 // try runs use on the sources. If that fails in a way that another version of the secret could change, it renews the
