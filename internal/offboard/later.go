@@ -95,7 +95,10 @@ func (ps people) settle(ctx context.Context, s *Service) {
 
 // unscheduled sets the outcome of a departure whose schedules could not be asked or changed.
 func unscheduled(o *departure.Outcome, err error) {
-	o.Status, o.Class, o.Detail = departure.Retry, classSchedule, err.Error()
+	o.Status, o.Class, o.Detail = departure.Failed, classSchedule, err.Error()
+	if departure.IsTemporary(err) {
+		o.Status = departure.Retry
+	}
 }
 
 // schedule keeps a departure until it is due.
@@ -110,6 +113,8 @@ func (s *Service) schedule(ctx context.Context, p *person, o *departure.Outcome)
 		return
 	}
 	if s.put(ctx, p, o) {
+		i := slices.IndexFunc(p.kept, func(d departure.Departure) bool { return d.Merchant == o.Merchant })
+		o.EffectiveAt = p.kept[i].EffectiveAt // an event of the same time may be due later
 		o.Status, o.Detail = departure.Scheduled, due(o.Departure)
 	}
 }
@@ -255,12 +260,13 @@ func (s *Service) forget(ctx context.Context, ps people, event departure.Event, 
 
 // remove removes the older departures of the outcome's merchant that are still due, and those for every merchant.
 func (s *Service) remove(ctx context.Context, p *person, o *departure.Outcome, everywhere bool) error {
-	for _, d := range p.kept {
+	for _, d := range slices.Clone(p.kept) {
 		mine := d.Merchant == o.Merchant || d.Merchant == "" && everywhere
 		if mine && d.Type == departure.TypeLeft && !d.Time.After(o.Time) && d.EffectiveAt.After(s.cfg.Now()) {
 			if err := s.cfg.Schedules.Remove(ctx, o.UID, d.Merchant); err != nil {
 				return err
 			}
+			p.replace(d.Merchant)
 		}
 	}
 	return nil

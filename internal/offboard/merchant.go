@@ -117,6 +117,9 @@ func (m *merchant) dryRun(ctx context.Context, outcomes []*departure.Outcome) {
 			o.Status, o.Detail = departure.Unknown, notListed(o.UID)
 		case isBound:
 			o.Status = departure.WouldUnbind
+			if o.EffectiveAt.After(m.cfg.Now()) {
+				o.Detail = due(o.Departure)
+			}
 		default:
 			o.Detail = "the bind list shows the uid as unbound already"
 		}
