@@ -4,7 +4,7 @@
 // What is known of the service (EventBridge Scheduler User Guide and API Reference):
 //   - at() is exact to the minute: the target is called within the 60 s after it. at() in the past is refused.
 //   - ActionAfterCompletion DELETE removes a schedule shortly after the call, not in the same moment. So what is read
-//     may have come due already.
+//     may have come due already, and what is put in its place may be deleted with it: who does that looks once more.
 //   - No document promises that ListSchedules shows a schedule right after it was created. So [Store.Put] does not use
 //     it: CreateSchedule refuses a name that is taken, and GetSchedule reads by name. [Store.Standing] may miss what
 //     was written in the same moment.
@@ -144,10 +144,6 @@ func (s *Store) Put(ctx context.Context, d departure.Departure) (stands departur
 			return stands, nil
 		case !newer(d, stands): // the same event once more
 			return d, nil
-		case d.Type != departure.TypeCancelled && stands.Type != departure.TypeCancelled && s.isDue(stands):
-			// Scheduler may delete the schedule after it was updated, and d with it.
-			return stands, &Error{"update: an older departure is due just now, and its schedule is about to be deleted: " +
-				"it may work later", true}
 		}
 		switch err := s.update(ctx, create); {
 		case err == nil:
