@@ -183,10 +183,6 @@ func newer(a, b departure.Departure) bool {
 	return a.EffectiveAt.After(b.EffectiveAt)
 }
 
-func (s *Store) isDue(d departure.Departure) bool {
-	return !minute(d.EffectiveAt).After(s.config.Now())
-}
-
 // minute rounds up to the whole minute, in UTC.
 func minute(t time.Time) time.Time {
 	if whole := t.Truncate(time.Minute); whole.Before(t) {

@@ -533,6 +533,21 @@ func TestAReplyThatIsNotSchedulers(t *testing.T) {
 	}
 }
 
+func TestAScheduleWithoutATargetIsAReplyThatIsNotSchedulers(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.put(t, b.left(1, 60))
+		b.handler = func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodGet && r.URL.Path != "/schedules" {
+				io.WriteString(w, `{}`)
+				return
+			}
+			b.aws.ServeHTTP(w, r)
+		}
+		_, err := b.Standing(t.Context(), "E1001")
+		want(t, err, true, "schedule: get: the reply is not one of EventBridge Scheduler: it may work later; look for a proxy on the way")
+	})
+}
+
 func TestAFaultAfterTheConflict(t *testing.T) {
 	for _, operation := range []string{"get", "update"} {
 		t.Run(operation, func(t *testing.T) {
