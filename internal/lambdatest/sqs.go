@@ -122,6 +122,20 @@ func (q *Queue) Send(body string, attributes map[string]Attribute) {
 	q.add(&Message{Body: body, Attributes: attributes})
 }
 
+// ARN is the queue's name in policies and schedules.
+func (q *Queue) ARN() string { return "arn:aws:sqs:" + Region + ":" + accountID + ":" + q.Name }
+
+// sendTo puts a message into the queue with that ARN, if there is one.
+func (s *SQS) sendTo(arn, body string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, q := range s.queues {
+		if q.ARN() == arn {
+			q.add(&Message{Body: body})
+		}
+	}
+}
+
 // Redrive moves all messages to another queue, as new ones: what StartMessageMoveTask does with a dead-letter queue.
 func (q *Queue) Redrive(to *Queue) {
 	q.sqs.mu.Lock()
