@@ -18,13 +18,15 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// Config configures a [Handler]. All of it is required but Now.
+// Config configures a [Handler]. All of it is required but ScheduleGroup and Now.
 type Config struct {
 	Offboard *offboard.Service
 	Queue    *queue.Queue
 	Sources  *source.Registry
 	Decoder  departure.Decoder
 	Log      *slog.Logger
+	// ScheduleGroup is what {"action":"check"} asks. Nil: there is none.
+	ScheduleGroup Reachable
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
