@@ -166,25 +166,48 @@ func TestAnAuditWarnsOfOtherIdentifiers(t *testing.T) {
 		other       []string // bound to the other shop
 		want        string   // the reply after its leavers
 	}{
-		{"nothing matches", `"active":["alice","bob"]`, nil, nil,
-			`"bound":2,"matched":0,"warning":"0 of 2 bound uids are among your 2 active ids: probably different identifiers"}`},
-		{"little matches", `"active":["E1001"]`, []string{"E1003"}, nil,
+		{
+			"nothing matches", `"active":["alice","bob"]`, nil, nil,
+			`"bound":2,"matched":0,"warning":"0 of 2 bound uids are among your 2 active ids: probably different identifiers"}`,
+		},
+		{
+			"little matches", `"active":["E1001"]`,
+			[]string{"E1003"},
+			nil,
 			`"bound":3,"matched":1,"warning":"only 1 of 3 bound uids are among your 1 active ids: ` +
-				`compare some of the leavers with your HR system before you unbind them"}`},
-		{"nothing matches at one of two merchants", `"active":["E1001","E1002"]`, nil, []string{"alice", "bob"},
-			`"bound":4,"matched":2,"warning":"0 of 2 bound uids of ` + otherShop + ` are among your 2 active ids: probably different identifiers"}`},
-		{"nobody is bound", `"active":["E1001"],"merchant":"` + otherShop + `"`, nil, nil,
-			`"bound":0,"matched":0,"warning":"nobody is bound, so nothing was compared"}`},
+				`compare some of the leavers with your HR system before you unbind them"}`,
+		},
+		{
+			"nothing matches at one of two merchants", `"active":["E1001","E1002"]`, nil,
+			[]string{"alice", "bob"},
+			`"bound":4,"matched":2,"warning":"0 of 2 bound uids of ` + otherShop + ` are among your 2 active ids: probably different identifiers"}`,
+		},
+		{
+			"nobody is bound", `"active":["E1001"],"merchant":"` + otherShop + `"`, nil, nil,
+			`"bound":0,"matched":0,"warning":"nobody is bound, so nothing was compared"}`,
+		},
 		{"half matches", `"active":["E1001"]`, nil, nil, `"bound":2,"matched":1}`},
-		{"an id that is listed twice counts once", `"active":["x","x"," x "]`, nil, nil,
-			`"bound":2,"matched":0,"warning":"0 of 2 bound uids are among your 1 active ids: probably different identifiers"}`},
-		{"addresses, without uid_as", `"active":["E1001@shop.example","E1002@shop.example"]`, nil, nil,
-			`"bound":2,"matched":0,"warning":"0 of 2 bound uids are among your 2 active ids: probably different identifiers"}`},
-		{"addresses, with uid_as", `"active":["e1001@shop.example","e1002@shop.example"],"uid_as":["before_at"]`, []string{"e1001", "e1002"}, nil,
-			`"bound":4,"matched":2}`},
+		{
+			"an id that is listed twice counts once", `"active":["x","x"," x "]`, nil, nil,
+			`"bound":2,"matched":0,"warning":"0 of 2 bound uids are among your 1 active ids: probably different identifiers"}`,
+		},
+		{
+			"addresses, without uid_as", `"active":["E1001@shop.example","E1002@shop.example"]`, nil, nil,
+			`"bound":2,"matched":0,"warning":"0 of 2 bound uids are among your 2 active ids: probably different identifiers"}`,
+		},
+		{
+			"addresses, with uid_as", `"active":["e1001@shop.example","e1002@shop.example"],"uid_as":["before_at"]`,
+			[]string{"e1001", "e1002"},
+			nil,
+			`"bound":4,"matched":2}`,
+		},
 		{"numbers, with a prefix", `"active":["1001","1002"],"uid_as":[{"prefix":"E"}]`, nil, nil, `"bound":2,"matched":2}`},
-		{"several steps", `"active":["A@X","B@X"],"uid_as":["lower","before_at",{"prefix":"u-"}]`, []string{"u-a", "u-b"}, nil,
-			`"bound":4,"matched":2}`},
+		{
+			"several steps", `"active":["A@X","B@X"],"uid_as":["lower","before_at",{"prefix":"u-"}]`,
+			[]string{"u-a", "u-b"},
+			nil,
+			`"bound":4,"matched":2}`,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			w := newFixture(t, wedatatest.Options{})

@@ -215,6 +215,21 @@ func TestACheckCountsEachFault(t *testing.T) {
 	}
 }
 
+// Lambda keeps the error beside the event, and a record that is too long would be lost.
+func TestACheckWithManyFaultsIsShortEnoughToBeKept(t *testing.T) {
+	w := newFixture(t, wedatatest.Options{})
+	w.putSource()
+	var entries []string
+	for i := range 2000 {
+		entries = append(entries, fmt.Sprintf(`"source-%d":{"scheme":"none"}`, i))
+	}
+	w.aws.Secrets.Put("wedata/sources", "{"+strings.Join(entries, ",")+"}")
+	reply := invoke(t, w.start(t), `{"action":"check"}`)
+	if !strings.HasPrefix(reply.ErrorMessage, "2000 faults: [{") || len(reply.ErrorMessage) > 100<<10 {
+		t.Errorf("%d bytes: %.300s", len(reply.ErrorMessage), reply.ErrorMessage)
+	}
+}
+
 func TestACheckWithoutVerificationNeedsNoList(t *testing.T) {
 	for name, ruin := range map[string]func(*fixture){
 		"no permission": func(w *fixture) { w.wechat.Grant(shop, false) },
