@@ -23,7 +23,7 @@ type checkRow struct {
 	OK       bool   `json:"ok"`
 	Merchant string `json:"merchant,omitzero"`
 	Token    *bool  `json:"token,omitzero"`       // whether there is one
-	TokenAge int64  `json:"token_age_s,omitzero"` // seconds since its secret was last written
+	TokenAge *int64 `json:"token_age_s,omitzero"` // seconds since its secret was last written
 	List     *bool  `json:"list,omitzero"`        // whether the bind list can be read
 	Class    string `json:"class,omitzero"`
 	ErrCode  int    `json:"errcode,omitzero"`
@@ -102,11 +102,14 @@ func (h *Handler) check(ctx context.Context, payload strictjson.Object) (any, er
 func (h *Handler) checkMerchants(ctx context.Context, merchants []string) []checkRow {
 	var rows []checkRow
 	for _, m := range h.cfg.Offboard.Check(ctx, merchants) {
-		rows = append(rows, checkRow{
-			Check: "merchant", OK: m.Fault.Status == "", Merchant: m.Merchant,
-			Token: &m.Token, TokenAge: int64(m.Age.Seconds()), List: &m.List,
+		row := checkRow{
+			Check: "merchant", OK: m.Fault.Status == "", Merchant: m.Merchant, Token: &m.Token, List: &m.List,
 			Class: m.Fault.Class, ErrCode: m.Fault.ErrCode, RID: m.Fault.RID, Detail: m.Fault.Detail,
-		})
+		}
+		if m.Token {
+			row.TokenAge = new(int64(m.Age.Seconds()))
+		}
+		rows = append(rows, row)
 	}
 	return rows
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"testing"
+	"time"
 
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/events"
@@ -33,11 +34,11 @@ func (noMerchants) Merchants(context.Context) ([]string, bool, error) {
 }
 
 func (noMerchants) Token(context.Context, string) (offboard.Token, error) {
-	return offboard.Token{Value: "token"}, nil
+	return offboard.Token{Value: "token", Written: time.Now()}, nil
 }
 
 func (noMerchants) Renew(context.Context, string, offboard.Token) (offboard.Token, error) {
-	return offboard.Token{Value: "token"}, nil
+	return offboard.Token{Value: "token", Written: time.Now()}, nil
 }
 
 func (noMerchants) UnbindUser(context.Context, string, string) error { panic("a check unbinds nobody") }
@@ -47,7 +48,7 @@ func (noMerchants) QueryBindList(context.Context, string, func(string) bool) ([]
 }
 
 func TestACheckAsksForTheScheduleGroup(t *testing.T) {
-	const healthy = `{"checks":[{"check":"merchant","ok":true,"token":true,"list":true},{"check":"sources","ok":true},` +
+	const healthy = `{"checks":[{"check":"merchant","ok":true,"token":true,"token_age_s":0,"list":true},{"check":"sources","ok":true},` +
 		`{"check":"queue","ok":true},{"check":"dead_letter_queue","ok":true}`
 	for _, tc := range []struct {
 		name  string
