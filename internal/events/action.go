@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -21,7 +22,10 @@ type action struct {
 // actions is the table of actions.
 func actions() map[string]action {
 	return map[string]action{
-		"list": {[]string{"merchant"}, (*Handler).list},
+		"audit":     {[]string{"merchant", "active", "uid_as"}, (*Handler).audit},
+		"check":     {[]string{"merchant"}, (*Handler).check},
+		"list":      {[]string{"merchant"}, (*Handler).list},
+		"scheduled": {[]string{"merchant"}, (*Handler).scheduled},
 	}
 }
 
@@ -48,12 +52,29 @@ func (h *Handler) action(ctx context.Context, payload strictjson.Object) ([]byte
 	if refused, ok := errors.AsType[requestError](err); ok {
 		return h.unreadable(ctx, triggerDirect, refused)
 	}
+	var text []byte
+	if err == nil {
+		text, err = strictjson.Marshal(reply)
+	}
+	if err == nil && len(text) > maxReply {
+		err = fmt.Errorf("%s: the reply has %d bytes, and Lambda returns at most %d: name fewer merchants",
+			name, len(text), maxReply)
+	}
 	if err != nil {
-		h.cfg.Log.ErrorContext(ctx, name, "reason", err.Error())
+		attrs := []slog.Attr{slog.String("reason", err.Error())}
+		if found, ok := errors.AsType[*checkError](err); ok {
+			attrs = append(attrs, slog.Int("faults", len(found.faults)))
+		}
+		h.cfg.Log.LogAttrs(ctx, slog.LevelError, name, attrs...)
 		return nil, &UnbindError{Cause: err}
 	}
-	return strictjson.Marshal(reply)
+	h.cfg.Log.InfoContext(ctx, name)
+	return text, nil
 }
+
+// maxReply is how long a reply may be, in bytes (AWS Lambda Developer Guide, quotas: 6 MB for a synchronous
+// invocation).
+const maxReply = 6 << 20
 
 // merchantsOf returns the merchants that an action is asked for; none stands for all.
 func merchantsOf(payload strictjson.Object) ([]string, error) {

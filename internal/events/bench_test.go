@@ -45,6 +45,7 @@ type bench struct {
 	secrets     *lambdatest.SecretsManager
 	sqs         *lambdatest.SQS
 	queue, dead *lambdatest.Queue
+	asked       *queue.Queue
 	token       string
 	log         *lockedBuffer
 }
@@ -94,6 +95,7 @@ func newBench(t *testing.T, o options) *bench {
 		sources.SecretID = sourcesID
 		b.secrets.Put(sourcesID, o.sources)
 	}
+	b.asked = waiting
 	if b.Handler, err = events.New(events.Config{
 		Offboard: service,
 		Queue:    waiting,

@@ -72,7 +72,9 @@ func (h *Handler) unbind(w http.ResponseWriter, r *http.Request, body []byte) {
 		return
 	}
 	status := http.StatusOK
-	waits := func(o *departure.Outcome) bool { return o.Status == departure.Queued || o.Status == departure.Scheduled }
+	waits := func(o *departure.Outcome) bool {
+		return o.Status == departure.Queued || o.Status == departure.Scheduled
+	}
 	if slices.ContainsFunc(outcomes, waits) {
 		status = http.StatusAccepted
 	}

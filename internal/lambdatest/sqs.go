@@ -11,8 +11,8 @@ import (
 
 const maxMessageBytes = 1 << 20 // of a message with its attributes, and of a whole batch
 
-// SQS stands in for Amazon SQS with standard queues. It is an [http.Handler] that answers SendMessageBatch and
-// ChangeMessageVisibility; [Queue.Deliver] is its event source mapping.
+// SQS stands in for Amazon SQS with standard queues. It is an [http.Handler] that answers SendMessageBatch,
+// ChangeMessageVisibility and GetQueueAttributes; [Queue.Deliver] is its event source mapping.
 type SQS struct {
 	endpoint
 
@@ -80,6 +80,7 @@ func NewSQS() *SQS {
 	s.operations = map[string]func([]byte) (any, *apiError){
 		"SendMessageBatch":        s.sendMessageBatch,
 		"ChangeMessageVisibility": s.changeVisibility,
+		"GetQueueAttributes":      s.getQueueAttributes,
 	}
 	return s
 }
@@ -284,4 +285,22 @@ func (s *SQS) changeVisibility(input []byte) (any, *apiError) {
 	}
 	q.inFlight[in.ReceiptHandle].Delay = time.Duration(in.VisibilityTimeout) * time.Second
 	return struct{}{}, nil
+}
+
+// getQueueAttributes returns the ARN, which every queue has, whatever is asked for.
+func (s *SQS) getQueueAttributes(input []byte) (any, *apiError) {
+	var in struct {
+		QueueURL string `json:"QueueUrl"`
+	}
+	if err := decode(input, &in); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.queues[in.QueueURL]
+	if q == nil {
+		return nil, noQueue()
+	}
+	arn := "arn:aws:sqs:" + Region + ":" + accountID + ":" + q.Name
+	return map[string]any{"Attributes": map[string]string{"QueueArn": arn}}, nil
 }

@@ -115,6 +115,17 @@ func (s *Store) All(ctx context.Context) ([]departure.Departure, error) {
 	return all, err
 }
 
+// Reachable reports whether the schedules can be listed. It changes nothing. Every error is an [*Error].
+func (s *Store) Reachable(ctx context.Context) error {
+	if err := s.unset(); err != nil {
+		return err
+	}
+	if _, err := s.page(ctx, &scheduler.ListSchedulesInput{GroupName: &s.config.Group, MaxResults: aws.Int32(1)}); err != nil {
+		return fault("list", err)
+	}
+	return nil
+}
+
 // Put schedules a departure for its EffectiveAt, or keeps a cancellation for 14 days, unless something newer stands in
 // its place. It returns what stands after the call: d, or what is newer. By its Time d must say when it happened. At the
 // same time a cancellation counts as newer than a departure, and of two departures the one that is due later: nobody is
