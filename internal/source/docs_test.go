@@ -119,7 +119,7 @@ func TestDocumentedRecipes(t *testing.T) {
 		{"bamboo", `{"employees":[{"id":"12345","action":"Updated","fields":{"Status":"Inactive"}}]}`, "failed: item 1: uid: nothing at fields.Work Email"},
 		{"bamboo", `{"employees":[{"id":"12345","action":"Deleted","fields":{"Status":"Inactive"}}]}`, `ignored: action is another value, wanted "Updated"`},
 		{"bamboo", string(sample(t, "bamboohr-field-based-docs.json")), `ignored: fields.Status is missing, wanted "Inactive"`},
-		{"bamboo", string(sample(t, "bamboohr-employee.updated.json")), "ignored: employees is missing or empty"},
+		{"bamboo", string(sample(t, "bamboohr-employee.updated.json")), "failed: each: there is no list at employees"},
 
 		{"bob", `{"companyId":636192,"type":"employee.left","triggeredBy":"system","triggeredAt":"2026-11-30T10:00:00.000","version":"v2","data":{"employeeId":"3332883804235530894"}}`, "left 3332883804235530894"},
 		{"bob", `{"companyId":636192,"type":"employee.inactivated","data":{"employeeId":"3332883804235530894"}}`, `ignored: type is another value, wanted "employee.left"`},

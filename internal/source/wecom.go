@@ -25,11 +25,11 @@ var weComMapping = mapping{
 }
 
 // open answers a GET with the decrypted echostr alone, since WeCom compares the bytes, and a POST with an empty body.
-func (w weCom) open(r *http.Request, body []byte, _ time.Time) (message, error) {
+func (w weCom) open(r *http.Request, body []byte, now time.Time) (message, error) {
 	query := r.URL.Query()
 	if r.Method == http.MethodGet {
 		echo, _ := single(query["echostr"])
-		text, _, err := w.callback.open(query, echo)
+		text, _, err := w.openFresh(query, echo, now)
 		if err == nil && strings.Trim(string(text), "0123456789") != "" {
 			// Messages and challenges are signed alike. Who recorded a message must not have it decrypted here.
 			return message{}, notVerified("echostr is a message and no challenge")
@@ -40,7 +40,7 @@ func (w weCom) open(r *http.Request, body []byte, _ time.Time) (message, error) 
 	if err != nil {
 		return message{}, notVerified(err.Error())
 	}
-	text, _, err := w.callback.open(query, gjson.GetBytes(outer, "Encrypt").Str)
+	text, _, err := w.openFresh(query, gjson.GetBytes(outer, "Encrypt").Str, now)
 	if err != nil {
 		return message{}, err
 	}
