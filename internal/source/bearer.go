@@ -75,10 +75,12 @@ type okta struct{ bearer }
 
 func readOkta(m *members) scheme { return okta{bearer{bearerKeys(m), authorization}} }
 
-// oktaMapping: who is deactivated or deleted has left, who is suspended has not (Okta, "Event Types").
+// oktaMapping: who is deactivated or deleted has left, who is suspended has not (Okta, "Event Types"). An event without
+// an outcome counts as one that succeeded: ! in a path stands for what is taken then.
 var oktaMapping = mapping{
 	each: "data.events",
-	left: rules{newRule(`{"eventType":["user.lifecycle.deactivate","user.lifecycle.delete.initiated"]}`)},
+	left: rules{newRule(`{"eventType":["user.lifecycle.deactivate","user.lifecycle.delete.initiated"],
+		"[outcome.result,!\"SUCCESS\"].0":["SUCCESS"]}`)},
 	id:   paths{"uuid"},
 	time: paths{"published"},
 }
