@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"wedata-unbind/internal/source/sourcetest"
 )
@@ -277,43 +278,63 @@ func recipeRows(t testing.TB) []recipeRow {
 	}
 }
 
-// Every shape is sent to the entry that the documentation has for its vendor. The log of this test is the table of what
-// was seen.
-func TestDocumentedRecipes(t *testing.T) {
+// A Shape is a row of the table as its vendor sends it. The tests of the whole way into the queue use it too.
+type Shape struct {
+	Source, Name, Want string
+	Request            sourcetest.Request
+	Forged             map[string]sourcetest.Request
+}
+
+// Shapes returns every row, and the secret with the documented entries. The requests are of the time at.
+func Shapes(t testing.TB) (shapes []Shape, secret string, at time.Time) {
+	t.Helper()
 	all := documented(t)
+	text, err := json.Marshal(all)
+	if err != nil {
+		t.Fatal(err)
+	}
 	senders := vendors()
 	for _, row := range recipeRows(t) {
-		t.Run(row.source+", "+row.shape, func(t *testing.T) {
-			from, known := senders[row.source]
-			if !known || all[row.source] == nil {
-				t.Fatal("no such recipe is documented, or no vendor sends to it")
+		from, known := senders[row.source]
+		if !known || all[row.source] == nil {
+			t.Fatalf("%s: no such recipe is documented, or no vendor sends to it", row.source)
+		}
+		request := func(key string) sourcetest.Request {
+			r := from.send(key, []byte(row.payload))
+			if strings.HasPrefix(row.payload, "event_name=") {
+				r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			}
-			entry, _ := json.Marshal(all[row.source])
-			reg := newRegistry(string(entry))
-			request := func(key string) sourcetest.Request {
-				r := from.send(key, []byte(row.payload))
-				if strings.HasPrefix(row.payload, "event_name=") {
-					r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-				}
-				return r
-			}
-			d, err := receive(reg, request(from.key))
+			return r
+		}
+		forged := map[string]sourcetest.Request{"another key": request(otherKey)}
+		if !from.open {
+			r := request(from.key)
+			r.Body[len(r.Body)/2] ^= 1
+			forged["another body"] = r
+		}
+		shapes = append(shapes, Shape{row.source, row.shape, row.want, request(from.key), forged})
+	}
+	return shapes, string(text), now
+}
+
+// Every shape is sent to the entry that the documentation has for its vendor.
+func TestDocumentedRecipes(t *testing.T) {
+	shapes, secret, _ := Shapes(t)
+	reg := registryOf(&vault{versions: []string{secret}})
+	receive := func(shape Shape, r sourcetest.Request) (Delivery, error) {
+		return reg.Receive(t.Context(), shape.Source, httpRequest(r), r.Body, envelope)
+	}
+	for _, shape := range shapes {
+		t.Run(shape.Source+", "+shape.Name, func(t *testing.T) {
+			d, err := receive(shape, shape.Request)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := tell(d.Events); got != row.want {
-				t.Errorf("got  %s\nwant %s", got, row.want)
+			if got := tell(d.Events); got != shape.Want {
+				t.Errorf("got  %s\nwant %s", got, shape.Want)
 			}
-			t.Logf("| %s | %s | %s |", row.source, row.shape, tell(d.Events))
-
-			forged := map[string]sourcetest.Request{"another key": request(otherKey)}
-			if !from.open {
-				r := request(from.key)
-				r.Body[len(r.Body)/2] ^= 1
-				forged["another body"] = r
-			}
-			for what, r := range forged {
-				if d, err := receive(reg, r); !errors.Is(err, ErrNotVerified) || d.Events != nil {
+			for what, r := range shape.Forged {
+				if d, err := receive(shape, r); !errors.Is(err, ErrNotVerified) || d.Events != nil {
 					t.Errorf("%s: got %v, %v", what, d.Events, err)
 				}
 			}
