@@ -33,10 +33,14 @@ func TestWhatVendorsSendIsQueued(t *testing.T) {
 	aws.Secrets.Put("sources", secret)
 	dead := aws.SQS.Create("dead", lambdatest.QueueConfig{})
 	waiting := aws.SQS.Create("queue", lambdatest.QueueConfig{})
-	client, url := lambdatest.InMemory(t, aws)
+	server, err := lambdatest.Serve("127.0.0.1:0", aws)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { server.Close() })
 	keys := credentials.NewStaticCredentialsProvider("id", "secret", "")
 	cache := secrets.New(secretsmanager.New(secretsmanager.Options{
-		Region: lambdatest.Region, BaseEndpoint: &url, HTTPClient: client, Credentials: keys,
+		Region: lambdatest.Region, BaseEndpoint: &server.URL, Credentials: keys,
 	}), secrets.Config{})
 	weChat, err := wedata.New(wedata.Config{}) // a webhook never calls it
 	if err != nil {
@@ -51,7 +55,7 @@ func TestWhatVendorsSendIsQueued(t *testing.T) {
 	handler, err := events.New(events.Config{
 		Offboard: service, Decoder: decoder, Log: slog.New(slog.NewJSONHandler(&log, nil)),
 		Queue: queue.New(sqs.New(sqs.Options{
-			Region: lambdatest.Region, BaseEndpoint: &url, HTTPClient: client, Credentials: keys,
+			Region: lambdatest.Region, BaseEndpoint: &server.URL, Credentials: keys,
 		}), waiting.URL, dead.URL),
 		Sources: source.New(source.Config{
 			Secrets: cache, SecretID: "sources", Decoder: decoder, Now: func() time.Time { return at },
