@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/source/sourcetest"
 )
@@ -130,6 +132,39 @@ func TestDeadLettersOfDocumentedRecipesCanBeTraced(t *testing.T) {
 				t.Errorf("got %+v", events)
 			}
 		})
+	}
+}
+
+// The table of signs in paths.
+func TestDocumentedPaths(t *testing.T) {
+	page, err := os.ReadFile("../../docs/hr-systems.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const list = `{"list":[{"id":"a","type":"User"},{"id":"b","type":"App"},{"id":"c","type":"User"}]}`
+	for path, tt := range map[string]struct{ body, want string }{
+		"data.user.email":          {`{"data":{"user":{"email":"e1@x"}}}`, `"e1@x"`},
+		"list.0.id":                {list, `"a"`},
+		"list.#.id":                {list, `["a","b","c"]`},
+		"list.#":                   {list, `3`},
+		`list.#(type=="User")#.id`: {list, `["a","c"]`},
+		"list.#.id|0":              {list, `"a"`},
+		"user*.id":                 {`{"user_2":{"id":"chance"}}`, `"chance"`},
+		"data|@fromstr|id":         {`{"data":"{\"id\":7}"}`, `7`},
+		"[first,second].0":         {`{"second":"b"}`, `"b"`},
+		`[result,!"OK"].0`:         {`{}`, `"OK"`},
+		`fields.e\.mail`:           {`{"fields":{"e.mail":"e1@x"}}`, `"e1@x"`},
+		`\@type`:                   {`{"@type":"t"}`, `"t"`},
+		`changed.#(=="status")`:    {`{"changed":["name","status"]}`, `"status"`},
+	} {
+		if got := gjson.Get(tt.body, path).Raw; got != tt.want {
+			t.Errorf("%s finds %s, want %s", path, got, tt.want)
+		}
+		inJSON, _ := json.Marshal(path)
+		shown := []string{"`" + path + "`", ">" + strings.ReplaceAll(path, "|", "&#124;") + "<", string(inJSON)}
+		if !slices.ContainsFunc(shown, func(text string) bool { return strings.Contains(string(page), text) }) {
+			t.Errorf("%s is not in the documentation", path)
+		}
 	}
 }
 
