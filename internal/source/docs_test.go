@@ -106,12 +106,24 @@ func TestDocumentedEntriesHaveNoFaults(t *testing.T) {
 func TestDeadLettersOfDocumentedRecipesCanBeTraced(t *testing.T) {
 	all := documented(t)
 	for source, tt := range map[string]struct{ payload, id string }{
-		"bamboo": {`{"employees":[{"id":"12345","action":"Updated","timestamp":"2026-01-31T18:42:00+0000","fields":{"Status":"Inactive"}}]}`, "12345"},
-		"gusto":  {`{"uuid":"g","event_type":"employee.termination_effective"}`, "g"},
-		"deel":   {`{"data":{"meta":{"event_type":"contract.terminated","event_id":"e"},"resource":[{"contract_id":"c"}]}}`, "e"},
-		"merge":  {`{"hook":{"id":"h","event":"Employee.changed"},"data":{"id":"d","employment_status":"INACTIVE"}}`, "d"},
-		"finch":  {`{"event_type":"directory.deleted","data":{}}`, "msg_1"},
-		"bob":    {`{"type":"employee.left","data":{}}`, "request-1"}, // it sends none
+		"bamboo":         {`{"employees":[{"id":"12345","action":"Updated","timestamp":"2026-01-31T18:42:00+0000","fields":{"Status":"Inactive"}}]}`, "12345"},
+		"gusto":          {`{"uuid":"g","event_type":"employee.termination_effective"}`, "g"},
+		"deel":           {`{"data":{"meta":{"event_type":"contract.terminated","event_id":"e"},"resource":[{"contract_id":"c"}]}}`, "e"},
+		"merge":          {`{"hook":{"id":"h","event":"Employee.changed"},"data":{"id":"d","employment_status":"INACTIVE"}}`, "d"},
+		"lark":           {`{"header":{"event_id":"l","event_type":"contact.user.deleted_v3"},"event":{}}`, "l"},
+		"ding":           {`{"EventType":"user_leave_org","eventId":"d"}`, "d"},
+		"ding-suite":     {`{"bizData":[{"id":5872,"biz_type":13,"biz_data":"{\"syncAction\":\"user_leave_org\"}","corp_id":"dingffea2a0dcc37d0"}]}`, "5872"},
+		"feilian":        {`{"header":{"event_id":"f","event_type":"user.v1.delete"},"data":{"events":[{"object":{}}]}}`, "f"},
+		"xinren":         {`{"messageId":"x","type":"employee_dismiss"}`, "x"},
+		"okta":           {`{"data":{"events":[{"uuid":"o","eventType":"user.lifecycle.deactivate","target":[]}]}}`, "o"},
+		"entra":          {`{"type":"employee.left","id":"e","data":{}}`, "e"},
+		"workos":         {`{"event":"dsync.user.deleted","id":"w","data":{}}`, "w"},
+		"greenhouse":     {`{"event_type":"employee:updated","id":"h","payload":{"updated_fields":[{"id":"left_company"}]}}`, "h"},
+		"factorial":      {`{"id":7,"terminated_on":"2026-11-20"}`, "7"},
+		"deel-contracts": {`{"data":{"meta":{"event_type":"contract.terminated","tracking_id":"t"},"resource":{}}}`, "t"},
+		"sap-soap":       {`{"Body":{"ExternalEvent":{"externalEventMeta":{"externalEventId":"s","type":"com.successfactors.Employment.AssignmentInformation.Termination"}}}}`, "s"},
+		"finch":          {`{"event_type":"directory.deleted","data":{}}`, "msg_1"},
+		"bob":            {`{"type":"employee.left","data":{}}`, "request-1"}, // it sends none
 	} {
 		t.Run(source, func(t *testing.T) {
 			entry, _ := json.Marshal(all[source])
