@@ -33,8 +33,8 @@ run: ## Send EVENT=events/… to the real function among stand-ins; FAULT=48001 
 	@go build -o $(BOOTSTRAP) ./functions/unbind
 	@go run ./internal/lambdatest/desk -bootstrap $(BOOTSTRAP) -event $(EVENT) $(STANDINS)
 
-check-sources: ## Check a file of sources: FILE=sources.json; with SOURCE=name BODY=body.json also map a body
-	@go run ./internal/source/checksources -file "$(FILE)" -source "$(SOURCE)" -body "$(BODY)"
+check-sources: ## Check a file of sources: FILE=sources.json; with SOURCE=name BODY=body.json [PEOPLE=people.json] also map a body
+	@go run ./internal/source/checksources -file "$(FILE)" -source "$(SOURCE)" -body "$(BODY)" -people "$(PEOPLE)"
 
 # The race detector needs cgo and a C compiler.
 RACE = $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
