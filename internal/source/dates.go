@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -88,8 +89,8 @@ func (e effective) at(item gjson.Result) (time.Time, error) {
 	if length(found) == 0 {
 		return time.Time{}, nil
 	}
-	s := text(found)
-	if s == "" {
+	s := strings.TrimSpace(text(found))
+	if s == "" && found.Type != gjson.String {
 		return time.Time{}, fmt.Errorf("effective: %s where a time or a date is expected",
 			strictjson.Kind(strictjson.Value(found.Raw)))
 	}
