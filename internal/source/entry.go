@@ -131,7 +131,7 @@ func readReply(m *members) []byte {
 // read reads the events of a verified message. It errs where a table of people cannot be read.
 func (e entry) read(m message, r reading) ([]departure.Event, error) {
 	if m.err != nil {
-		return []departure.Event{departure.Refuse(r.envelope, m.err)}, nil
+		return []departure.Event{departure.Refuse(r.envelope, m.err)}, nil //nolint:nilerr // the event has it
 	}
 	r.xml = m.xml
 	return e.events(m.body, r)
