@@ -72,6 +72,10 @@ func newFixture(t testing.TB, options wedatatest.Options) *fixture {
 		"WEDATA_BASE_URL":              wechat.URL,
 		"UNBIND_QUEUE_URL":             w.queue.URL,
 		"UNBIND_DEAD_LETTER_QUEUE_URL": w.dead.URL,
+		"UNBIND_SCHEDULE_GROUP":        "unbind-later",
+		"UNBIND_SCHEDULE_ROLE_ARN":     "arn:aws:iam::123456789012:role/unbind-schedule",
+		"UNBIND_QUEUE_ARN":             w.queue.ARN(),
+		"UNBIND_DEAD_LETTER_QUEUE_ARN": w.dead.ARN(),
 		"AWS_LAMBDA_LOG_FORMAT":        "JSON",
 	}
 	return w

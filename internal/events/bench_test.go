@@ -56,6 +56,8 @@ type options struct {
 	noQueue bool
 	sources string // the sources' secret, "" for none
 	now     func() time.Time
+
+	schedules events.Schedules
 }
 
 func newBench(t *testing.T, o options) *bench {
@@ -101,7 +103,9 @@ func newBench(t *testing.T, o options) *bench {
 		Queue:    waiting,
 		Sources:  source.New(sources),
 		Decoder:  sources.Decoder,
-		Log:      slog.New(slog.NewJSONHandler(b.log, nil)),
+
+		Schedules: o.schedules,
+		Log:       slog.New(slog.NewJSONHandler(b.log, nil)),
 	}); err != nil {
 		t.Fatal(err)
 	}

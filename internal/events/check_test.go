@@ -3,6 +3,7 @@ package events_test
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +18,40 @@ import (
 type group struct{ err error }
 
 func (g group) Reachable(context.Context) error { return g.err }
+
+func (g group) All(context.Context) ([]departure.Departure, error) {
+	due := time.Date(2026, 11, 30, 16, 0, 0, 0, time.UTC)
+	return []departure.Departure{
+		{Meta: departure.Meta{ID: "evt-1", Source: "hr"}, UID: "E1001", EffectiveAt: due},
+		{UID: "E1002", Merchant: "wx0123456789abcdef", EffectiveAt: due.Add(time.Hour)},
+		{UID: "E1003", Merchant: "wxfedcba9876543210", EffectiveAt: due.Add(time.Hour)},
+	}, g.err
+}
+
+func TestScheduledTellsWhoLeavesWhen(t *testing.T) {
+	const all = `{"scheduled":[{"uid":"E1001","due":"2026-11-30T16:00:00Z","source":"hr","event_id":"evt-1"},` +
+		`{"uid":"E1002","merchant":"wx0123456789abcdef","due":"2026-11-30T17:00:00Z"}`
+	for _, tc := range []struct {
+		name      string
+		schedules events.Schedules
+		payload   string
+		want      string // the reply, or is in the error
+	}{
+		{"all", group{}, `{"action":"scheduled"}`, all + `,{"uid":"E1003","merchant":"wxfedcba9876543210","due":"2026-11-30T17:00:00Z"}]}`},
+		{"of a merchant", group{}, `{"action":"scheduled","merchant":"wx0123456789abcdef"}`, all + `]}`},
+		{"a merchant that is none", group{}, `{"action":"scheduled","merchant":"shop"}`, "merchant: not an authorizer appid"},
+		{"a fault of Scheduler", group{classified{}}, `{"action":"scheduled"}`, "schedule: get group: AccessDenied"},
+		{"no schedule group", nil, `{"action":"scheduled"}`, "set UNBIND_SCHEDULE_GROUP"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := newBench(t, options{schedules: tc.schedules})
+			reply, err := b.send(t, tc.payload)
+			if got := string(reply); err == nil && got != tc.want || err != nil && !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %s, %v", got, err)
+			}
+		})
+	}
+}
 
 // classified is an error of a service that names its class.
 type classified struct{}
@@ -52,7 +87,7 @@ func TestACheckAsksForTheScheduleGroup(t *testing.T) {
 		`{"check":"queue","ok":true},{"check":"dead_letter_queue","ok":true}`
 	for _, tc := range []struct {
 		name  string
-		group events.Reachable
+		group events.Schedules
 		want  string
 	}{
 		{"there is none", nil, healthy + "]}"},

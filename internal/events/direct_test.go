@@ -107,7 +107,7 @@ func TestDirectRefusesWhatItCannotRead(t *testing.T) {
 		{"the console's default test event", sample(t, "console-default.json"), `unknown member whose name is not shown here; a departure looks like {"uid":"E1001"}`},
 		{"an unknown member", `{"uid":"E1","department":"x"}`, `unknown member "department"`},
 		{"a number as uid", `{"uid":1001}`, "uid: a number where a string is expected"},
-		{"an action nobody knows", `{"action":"delete"}`, `action: not one of audit, check, list; {"action":"list"} returns who is bound`},
+		{"an action nobody knows", `{"action":"delete"}`, `action: not one of audit, check, list, scheduled; {"action":"list"} returns who is bound`},
 		{"an action with a uid", `{"action":"list","uid":"E1001"}`, `unknown member "uid"`},
 		{"an action that is a person", `{"action":{"uid":"person-1001"}}`, `action: not one of audit, check, list`},
 		{"a dry run in words", `{"dry_run":"yes","uid":"E1001"}`, "dry_run: a string where true or false is expected"},
