@@ -59,7 +59,7 @@ func TestACheckOfAHealthyStackHasARowForEverything(t *testing.T) {
 	want := `{"checks":[` +
 		`{"check":"merchant","ok":true,"merchant":"` + shop + `","token":true,"list":true},` +
 		`{"check":"merchant","ok":true,"merchant":"` + otherShop + `","token":true,"list":true},` +
-		`{"check":"sources","ok":true},{"check":"queue","ok":true},{"check":"dead_letter_queue","ok":true}]}`
+		`{"check":"sources","ok":true},{"check":"queue","ok":true},{"check":"dead_letter_queue","ok":true},{"check":"schedule_group","ok":true}]}`
 	if got := withoutAge(string(reply.Payload)); got != want {
 		t.Errorf("got  %s, %v\nwant %s", got, reply.Err(), want)
 	}
