@@ -46,7 +46,7 @@ func TestScheduledTellsWhoLeavesWhen(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			b := newBench(t, options{schedules: tc.schedules})
 			reply, err := b.send(t, tc.payload)
-			if got := string(reply); err == nil && got != tc.want || err != nil && !strings.Contains(err.Error(), tc.want) {
+			if got := reply; err == nil && got != tc.want || err != nil && !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %s, %v", got, err)
 			}
 		})
