@@ -114,7 +114,10 @@ func TestACheckNamesEachFault(t *testing.T) {
 		{"an errcode that is not documented", errcode(99999), "undocumented", listFailed, "ask WeChat what it means"},
 		{"a page of a proxy", wechat(wedatatest.Fault{Status: 502}), "unclear", listFailed, "look for a proxy"},
 		{"no list at this address", func(w *fixture) { w.wechat.Fail(wedatatest.Fault{Status: 404, Merchant: shop}) }, "unclear", listFailed, "HTTP 404"},
-		{"no reply of WeChat", wechat(wedatatest.Fault{Kind: wedatatest.Reset, Times: -1}), "network", listFailed, "check the way to WeChat"},
+		{"no reply of WeChat", func(w *fixture) {
+			// net/http sends a request once more where a kept connection is reset.
+			w.wechat.Fail(wedatatest.Fault{Kind: wedatatest.Reset, Path: wedatatest.ListPath, Merchant: shop, Times: -1})
+		}, "network", listFailed, "check the way to WeChat"},
 
 		{"the secret is missing", func(w *fixture) {
 			w.aws.Secrets.Delete(secretID)
