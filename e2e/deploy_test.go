@@ -58,8 +58,14 @@ func TestDeployment(t *testing.T) {
 		s.refuse(t, "not both", "AlarmTopicArn=arn:aws:sns:us-east-1:123456789012:alarms")
 		s.refuse(t, "EventBusName needs EventSources", `EventSources=""`)
 		s.refuse(t, "PublisherAccounts", "PublisherAccounts=123456789012,")
+		s.refuse(t, "ApiDomainName and ApiCertificateArn go together", "ApiDomainName=hooks.example.com")
+		s.refuse(t, "ApiDomainName needs the HTTP API", "ApiDomainName=hooks.example.com", "HttpApi=false",
+			"ApiCertificateArn=arn:aws:acm:us-east-1:123456789012:certificate/0a1b")
+		s.refuse(t, "PeopleSecretArns", "PeopleSecretArns=arn:aws:secretsmanager:us-east-1:123456789012:secret:*")
+		s.refuse(t, "CheckSchedule", "CheckSchedule=hourly")
 	})
 	t.Run("architecture", func(t *testing.T) { s.architecture(t) })
+	t.Run("the regular check", func(t *testing.T) { s.check(t, merchantOf(crashing)) })
 	t.Run("killed during a call", func(t *testing.T) { killed(t, s, merchantOf(crashing), uidOf(crashing)) })
 	t.Run("paths", func(t *testing.T) {
 		for i, row := range rows {
@@ -75,6 +81,7 @@ func TestDeployment(t *testing.T) {
 		}
 	})
 	t.Run("metrics", func(t *testing.T) { s.metrics(t) })
+	t.Run("dead letters", func(t *testing.T) { s.deadLetters(t) })
 	t.Run("no secret in the log", func(t *testing.T) {
 		log := strings.Join(s.log(t), "\n")
 		for i, merchant := range merchants {
@@ -87,11 +94,16 @@ func TestDeployment(t *testing.T) {
 		}
 	})
 	t.Run("update", func(t *testing.T) {
-		s.deploy(t, "WedataVerify=false")
+		s.deploy(t, "WedataVerify=false", "HttpApi=false", "TokenWriterPolicy=true", "CheckSchedule=off",
+			"PeopleSecretArns=arn:aws:secretsmanager:us-east-1:000000000000:secret:unbind/people-*")
+		if s.outputs["UnbindUrl"] != "" || s.outputs["TokenWriterPolicyArn"] == "" {
+			t.Errorf("the outputs are %v, want no URL and a policy", s.outputs)
+		}
 		merchant, uid := merchantOf(updated), uidOf(updated)
+		lists := s.wechat.calls(merchant, wedatatest.ListPath) // the check has read it
 		s.invoke(t, fmt.Sprintf(`{"uid":%q,"merchant":%q}`, uid, merchant))
 		s.unbound(t, 10*time.Second, merchant, uid)
-		if n := s.wechat.calls(merchant, wedatatest.ListPath); n != 0 {
+		if n := s.wechat.calls(merchant, wedatatest.ListPath) - lists; n != 0 {
 			t.Errorf("the bind list was read %d times, want none once WedataVerify is false", n)
 		}
 	})
