@@ -93,11 +93,25 @@ func TestDeployment(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a name of its own", func(t *testing.T) {
+		s.deploy(t, "ApiDomainName=hooks.example.com",
+			"ApiCertificateArn=arn:aws:acm:us-east-1:000000000000:certificate/0a1b")
+		if s.outputs["UnbindUrl"] != "https://hooks.example.com/unbind" || s.outputs["ApiCnameTarget"] == "" {
+			t.Errorf("the outputs are %v", s.outputs)
+		}
+		if status, body := s.call(t, "/unbind", sourcetest.Request{Method: http.MethodPost, Body: []byte("{}")}); status != http.StatusUnauthorized {
+			t.Errorf("an unsigned request is answered %d, %s", status, body)
+		}
+	})
 	t.Run("update", func(t *testing.T) {
-		s.deploy(t, "WedataVerify=false", "HttpApi=false", "TokenWriterPolicy=true", "CheckSchedule=off",
+		// sam keeps a parameter that is not given.
+		s.deploy(t, "WedataVerify=false", "HttpApi=false", `ApiDomainName=""`, `ApiCertificateArn=""`, "TokenWriterPolicy=true", "CheckSchedule=off",
 			"PeopleSecretArns=arn:aws:secretsmanager:us-east-1:000000000000:secret:unbind/people-*")
 		if s.outputs["UnbindUrl"] != "" || s.outputs["TokenWriterPolicyArn"] == "" {
 			t.Errorf("the outputs are %v, want no URL and a policy", s.outputs)
+		}
+		if names := s.schedules(t); len(names) > 0 {
+			t.Errorf("the schedules %v, want none: the check is off", names)
 		}
 		merchant, uid := merchantOf(updated), uidOf(updated)
 		lists := s.wechat.calls(merchant, wedatatest.ListPath) // the check has read it

@@ -243,3 +243,20 @@ func TestEachAlarmWatchesWhatAFilterCounts(t *testing.T) {
 		}
 	}
 }
+
+// What the page says a month costs must not fall behind the template.
+func TestThePageOnCostsCountsTheAlarms(t *testing.T) {
+	resources, alarms, metrics, ofHTTP := templateResources(t), 0, 0, 0
+	for name, alarm := range readTemplate(t).Alarms {
+		if show(at(resources, name+".Condition")) == "RaiseHttpAlarms" {
+			ofHTTP++
+			continue
+		}
+		alarms++
+		metrics += len(alarm.Watched())
+	}
+	want := fmt.Sprintf("%d for %d alarms, of which `NobodyUnboundAlarm` has two, and %d more with the HTTP API", metrics, alarms, ofHTTP)
+	if page := sectionOf(t, filepath.Join("..", "..", "docs", "operations.md"), "What it costs"); !strings.Contains(page, want) {
+		t.Errorf("the page lacks %q", want)
+	}
+}
