@@ -111,6 +111,19 @@ func (s *Scheduler) Calls(operation string) int {
 // schedulerPath is where the paths of schedules begin.
 const schedulerPath = "/schedules"
 
+// schedulerOperation is [Operation] for Scheduler.
+func schedulerOperation(r *http.Request) (service, operation string) {
+	switch {
+	case r.URL.Path == schedulerPath:
+		return ServiceScheduler, "ListSchedules"
+	case strings.HasPrefix(r.URL.Path, schedulerPath+"/"):
+		return ServiceScheduler, map[string]string{
+			"POST": "CreateSchedule", "PUT": "UpdateSchedule", "GET": "GetSchedule", "DELETE": "DeleteSchedule",
+		}[r.Method]
+	}
+	return "", ""
+}
+
 // ServeHTTP answers an SDK client. The protocol has the operation in the method and path, and part of the input in the
 // path and the query: it is put together here.
 func (s *Scheduler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -123,12 +136,8 @@ func (s *Scheduler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "SerializationException", "not JSON")
 		return
 	}
-	operation := map[string]string{
-		"POST": "CreateSchedule", "PUT": "UpdateSchedule", "GET": "GetSchedule", "DELETE": "DeleteSchedule",
-	}[r.Method]
-	if r.URL.Path == schedulerPath {
-		operation = "ListSchedules"
-	} else {
+	_, operation := schedulerOperation(r)
+	if operation != "ListSchedules" {
 		input["Name"] = path.Base(r.URL.Path)
 	}
 	for member, parameter := range map[string]string{
