@@ -3,11 +3,13 @@ package lambdatest
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -99,6 +101,37 @@ func (s *Scheduler) Due() map[string]time.Time {
 		due[one.Name] = one.due
 	}
 	return due
+}
+
+// OnTheDay returns fn as it is when the stand-in's clock is right. A function's own clock cannot be moved, so
+// [Scheduler.Present] changes each event.
+func (s *Scheduler) OnTheDay(fn Invoker) Invoker { return onTheDay{s, fn} }
+
+type onTheDay struct {
+	scheduler *Scheduler
+	fn        Invoker
+}
+
+// Invoke passes the event to the function, with the present moment in it.
+func (o onTheDay) Invoke(ctx context.Context, event []byte) (Reply, error) {
+	return o.fn.Invoke(ctx, []byte(o.scheduler.Present(string(event))))
+}
+
+// effectiveAt finds when a departure is due in a canonical event, also where an event of SQS has it as a string.
+var effectiveAt = regexp.MustCompile(`(\\?"effective_at\\?":\\?")([^"\\]+)`)
+
+// Present returns canonical events, or an event of SQS with such, as they are for a function on the day: the present
+// moment is in the place of each effective_at that has come by the stand-in's clock and is ahead of the real one.
+func (s *Scheduler) Present(text string) string {
+	now, moved := time.Now(), s.Now()
+	return effectiveAt.ReplaceAllStringFunc(text, func(found string) string {
+		parts := effectiveAt.FindStringSubmatch(found)
+		due, err := time.Parse(time.RFC3339, parts[2])
+		if err != nil || !due.After(now) || due.After(moved) {
+			return found
+		}
+		return parts[1] + now.UTC().Format(time.RFC3339)
+	})
 }
 
 // Calls returns how often the operation was asked for, such as "GetSchedule", also where it failed.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"regexp"
 	"slices"
 	"syscall"
 	"time"
@@ -90,36 +89,15 @@ func (r *runner) later(ctx context.Context) {
 		fired := scheduler.MoveTo(day)
 		r.out.heading("Later  it is %s for EventBridge Scheduler: %s to the queue",
 			day.Format("2006-01-02T15:04Z07:00"), count(len(fired), "message"))
+		isAhead := func(m lambdatest.Message) bool { return scheduler.Present(m.Body) != m.Body }
 		if len(fired) == 0 {
 			r.out.item("", "Nothing is scheduled for this day any more: it was moved or taken back.")
-		} else if slices.ContainsFunc(r.queue.Messages(), func(m lambdatest.Message) bool { return r.onTheDay(m.Body) != m.Body }) {
+		} else if slices.ContainsFunc(r.queue.Messages(), isAhead) {
 			r.out.item("", "The function's own clock cannot be moved. So the desk writes the present moment in the place of "+
 				"effective_at.")
 		}
 		r.deliver(ctx)
 	}
-}
-
-// effectiveAt finds when a departure in a message is due, also in an SQS event, which has the message as a string.
-var effectiveAt = regexp.MustCompile(`(\\?"effective_at\\?":\\?")([^"\\]+)`)
-
-// onTheDay replaces each effective_at that has come by Scheduler's clock, but not yet by the function's, by the present
-// moment.
-func (r *runner) onTheDay(text string) string {
-	now := time.Now()
-	return effectiveAt.ReplaceAllStringFunc(text, func(found string) string {
-		parts := effectiveAt.FindStringSubmatch(found)
-		due, err := time.Parse(time.RFC3339, parts[2])
-		if err != nil || due.Before(now) || due.After(r.aws.Scheduler.Now()) {
-			return found
-		}
-		return parts[1] + now.UTC().Format(time.RFC3339)
-	})
-}
-
-// Invoke passes an SQS event to the function as it is on the day that Scheduler's clock shows.
-func (r *runner) Invoke(ctx context.Context, event []byte) (lambdatest.Reply, error) {
-	return r.fn.Invoke(ctx, []byte(r.onTheDay(string(event))))
 }
 
 // deliver passes to the function what it has queued, until nothing is left.
@@ -132,7 +110,7 @@ func (r *runner) deliver(ctx context.Context) {
 				len(r.queue.Messages()), maxDeliveries)
 			return
 		}
-		d, err := r.queue.Deliver(ctx, r, batch)
+		d, err := r.queue.Deliver(ctx, r.aws.Scheduler.OnTheDay(r.fn), batch)
 		var wait time.Duration
 		times := 0
 		for _, m := range d.Received {
@@ -144,7 +122,7 @@ func (r *runner) deliver(ctx context.Context) {
 		}
 		r.out.heading("Queue  %s to the function (receive %d)%s", count(len(d.Received), "message"), times, hidden)
 		for _, m := range d.Received {
-			r.out.item("", short(r.onTheDay(m.Body), 500))
+			r.out.item("", short(r.aws.Scheduler.Present(m.Body), 500))
 		}
 		done := r.done
 		r.reply(d.Reply, err)
