@@ -2,6 +2,7 @@ package events_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -68,4 +69,25 @@ func TestNobodyIsUnboundTooEarlyOrNever(t *testing.T) {
 			}
 		}
 	}
+}
+
+// The quota of a small region is 250 calls a second, and an event may name 5,000 people. Whoever is throttled is queued, and scheduled from the queue.
+func TestAThrottledCrowdIsScheduledInTheEnd(t *testing.T) {
+	const people = 300
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, options{later: true})
+		b.scheduler.Fail(lambdatest.Fault{Times: people, Code: "ThrottlingException", Status: 429})
+		reply, err := b.send(t, snsEvent(t, `{"effective_at":"2000-02-01","uid":[`+crowd(people)+`]}`))
+		if err != nil || strings.Count(reply, `"status":"scheduled"`)+strings.Count(reply, `"status":"queued"`) != people {
+			t.Fatalf("got %.300s, %v", reply, err)
+		}
+		for len(b.queue.Messages()) > 0 {
+			if d := b.deliver(t); len(d.Dead) > 0 {
+				t.Fatalf("%d dead letters", len(d.Dead))
+			}
+		}
+		if scheduled := len(b.scheduler.Due()); scheduled != people || len(b.wechat.Calls()) > 0 {
+			t.Errorf("%d are scheduled, WeChat was called %d times", scheduled, len(b.wechat.Calls()))
+		}
+	})
 }

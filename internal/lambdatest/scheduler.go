@@ -247,11 +247,15 @@ func (s *Scheduler) list(input []byte) (any, *apiError) {
 	defer s.mu.Unlock()
 	page := []map[string]any{}
 	token := ""
-	for _, key := range slices.Sorted(maps.Keys(s.schedules)) {
-		one := s.schedules[key]
-		if one.GroupName != in.GroupName || !strings.HasPrefix(one.Name, in.NamePrefix) || one.Name <= in.NextToken {
-			continue
+	found := []string{}
+	for key, one := range s.schedules {
+		if one.GroupName == in.GroupName && strings.HasPrefix(one.Name, in.NamePrefix) && one.Name > in.NextToken {
+			found = append(found, key)
 		}
+	}
+	slices.Sort(found)
+	for _, key := range found {
+		one := s.schedules[key]
 		if len(page) == 100 {
 			token, _ = page[99]["Name"].(string)
 			break
