@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -37,7 +38,7 @@ type row struct {
 
 // TestDeployment deploys the template, tests every path through it, updates it and removes it.
 func TestDeployment(t *testing.T) {
-	rows := append(triggers(), failures()...)
+	rows := slices.Concat(triggers(), failures(), laters())
 	merchantOf := func(i int) string { return fmt.Sprintf("wx%016x", i+1) }
 	uidOf := func(i int) string { return fmt.Sprintf("person-%02d@example.com", i+1) }
 	var merchants []string
