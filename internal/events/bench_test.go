@@ -61,7 +61,8 @@ type options struct {
 	now     func() time.Time
 
 	schedules events.Schedules
-	later     bool // whether there is a schedule group
+	later     bool         // whether there is a schedule group
+	api       offboard.API // WeChat's stand-in over HTTP if it is nil
 }
 
 func newBench(t *testing.T, o options) *bench {
@@ -85,8 +86,11 @@ func newBench(t *testing.T, o options) *bench {
 	cache := secrets.New(secretsmanager.New(secretsmanager.Options{
 		Region: lambdatest.Region, BaseEndpoint: &awsURL, HTTPClient: awsClient, Credentials: keys, RetryMaxAttempts: 1,
 	}), secrets.Config{Now: o.now})
+	if o.api == nil {
+		o.api = client
+	}
 	tokens := token.New(cache, secretID)
-	work := offboard.Config{API: client, Tokens: tokens, Backoff: time.Microsecond}
+	work := offboard.Config{API: o.api, Tokens: tokens, Backoff: time.Microsecond}
 	if o.later {
 		work.Schedules = schedule.New(scheduler.New(scheduler.Options{
 			Region: lambdatest.Region, BaseEndpoint: &awsURL, HTTPClient: awsClient, Credentials: keys, RetryMaxAttempts: 1,
