@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -393,5 +394,22 @@ func TestColour(t *testing.T) {
 	defer f.Close()
 	if newPage(f).colour {
 		t.Error("colour in a file")
+	}
+}
+
+// In a container of sam local the function finds the same stand-ins.
+func TestSAMLocalHasTheEnvironmentOfTheDesk(t *testing.T) {
+	text, err := os.ReadFile("../../../tools/local.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var functions map[string]map[string]string
+	if err := json.Unmarshal(text, &functions); err != nil {
+		t.Fatal(err)
+	}
+	_, o := newFlags("", io.Discard)
+	want := newStandIns(o).env("http://host.docker.internal:8787")
+	if got := functions["UnbindFunction"]; !maps.Equal(got, want) {
+		t.Errorf("tools/local.json has %v\nwant %v", got, want)
 	}
 }
