@@ -1,12 +1,14 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"wedata-unbind/internal/lambdatest"
+	"wedata-unbind/internal/source/sourcetest"
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
@@ -116,6 +118,74 @@ func TestALaterDepartureWaitsForItsDay(t *testing.T) {
 	}
 	if left := len(l.dead.Messages()) + len(l.aws.Scheduler.Due()); left > 0 {
 		t.Errorf("%d dead letters and schedules left", left)
+	}
+}
+
+// A departure is announced and taken back by every way in.
+func TestEveryWayInTakesALaterDeparture(t *testing.T) {
+	inEventBridge := func(l *later, detailType, detail string) string {
+		event, err := json.Marshal(map[string]any{
+			"version": "0", "id": "evt-1", "detail-type": detailType, "source": "hr", "time": l.hour(-1), "detail": json.RawMessage(detail),
+		})
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		return string(event)
+	}
+	bare := func(l *later) string {
+		return `{"uid":"E1001","effective_at":"` + l.day(9).Format(time.RFC3339) + `"}`
+	}
+	const key = "key-of-the-desk"
+	for name, row := range map[string]struct {
+		announced, taken func(*later) string
+		replies          [2]string // a part of each
+	}{
+		"by hand": {
+			bare,
+			func(*later) string { return `{"type":"employee.left.cancelled","data":{"uid":"E1001"}}` },
+			[2]string{`"status":"scheduled"`, `"status":"cancelled"`},
+		},
+		"EventBridge": {
+			func(l *later) string { return inEventBridge(l, "Employee Left", bare(l)) },
+			func(l *later) string { return inEventBridge(l, "Employee Left Cancelled", `{"uid":"E1001"}`) },
+			[2]string{`"status":"scheduled"`, `"status":"cancelled"`},
+		},
+		"a webhook": {
+			func(l *later) string {
+				return string(sourcetest.HMAC(key, "X-Signature", []byte(l.announced(2, 9))).Event("/hooks/hr"))
+			},
+			func(l *later) string {
+				return string(sourcetest.HMAC(key, "X-Signature", []byte(l.taken(1))).Event("/hooks/hr"))
+			},
+			[2]string{`"statusCode":200`, `"statusCode":200`},
+		},
+		"POST /unbind": {
+			func(l *later) string {
+				return string(sourcetest.Bearer(key, []byte(l.announced(2, 9))).Event("/unbind"))
+			},
+			func(l *later) string { return string(sourcetest.Bearer(key, []byte(l.taken(1))).Event("/unbind")) },
+			[2]string{`"statusCode":202`, `"statusCode":200`},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLater(t)
+			l.putToken()
+			l.putSources(t)
+			l.function = l.start(t)
+			for i, event := range []string{row.announced(l), row.taken(l)} {
+				reply := invoke(t, l.function, event)
+				l.deliver()
+				if !strings.Contains(string(reply.Payload), row.replies[i]) {
+					t.Errorf("got %s, %v; want %s", reply.Payload, reply.Err(), row.replies[i])
+				}
+				waiting := string(invoke(t, l.function, `{"action":"scheduled"}`).Payload)
+				if got := strings.Contains(waiting, `{"uid":"E1001"`); got != (i == 0) {
+					t.Errorf("after event %d there waits %s\n%s", i+1, waiting, l.function.Log())
+				}
+			}
+			l.comes(9)
+			l.untouched()
+		})
 	}
 }
 
