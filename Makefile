@@ -29,9 +29,9 @@ help: ## Show all targets, and in brackets what they need besides Go and make
 
 ##### With Go and make alone
 
-run: ## Send EVENT=events/… to the real function among stand-ins; FAULT=48001 SECRET=index SOURCES=sources.json
+run: ## Send EVENT=events/… (or several) to the real function among stand-ins; FAULT=48001 SECRET=index SOURCES=sources.json
 	@go build -o $(BOOTSTRAP) ./functions/unbind
-	@go run ./internal/lambdatest/desk -bootstrap $(BOOTSTRAP) -event $(EVENT) $(STANDINS)
+	@go run ./internal/lambdatest/desk -bootstrap $(BOOTSTRAP) $(EVENT:%=-event %) $(STANDINS)
 
 check-sources: ## Check a file of sources: FILE=sources.json; with SOURCE=name BODY=body.json [PEOPLE=people.json] also map a body
 	@go run ./internal/source/checksources -file "$(FILE)" -source "$(SOURCE)" -body "$(BODY)" -people "$(PEOPLE)"

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 	eventbridgetypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
@@ -37,7 +39,7 @@ type row struct {
 
 // TestDeployment deploys the template, tests every path through it, updates it and removes it.
 func TestDeployment(t *testing.T) {
-	rows := append(triggers(), failures()...)
+	rows := slices.Concat(triggers(), failures(), laters())
 	merchantOf := func(i int) string { return fmt.Sprintf("wx%016x", i+1) }
 	uidOf := func(i int) string { return fmt.Sprintf("person-%02d@example.com", i+1) }
 	var merchants []string
@@ -359,6 +361,10 @@ func (s *stack) remove(t *testing.T) {
 	topics, err := sns.NewFromConfig(s.config).ListTopics(t.Context(), &sns.ListTopicsInput{})
 	if err != nil || len(topics.Topics) > 0 {
 		t.Errorf("topics %v, %v; want none", topics.Topics, err)
+	}
+	groups, err := scheduler.NewFromConfig(s.config).ListScheduleGroups(t.Context(), &scheduler.ListScheduleGroupsInput{})
+	if err != nil || len(groups.ScheduleGroups) > 1 || *groups.ScheduleGroups[0].Name != "default" {
+		t.Errorf("schedule groups %v, %v; want only AWS's own", groups, err)
 	}
 	if s.log(t) == nil {
 		t.Error("the log is gone; it is evidence and must stay")
