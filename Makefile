@@ -2,7 +2,7 @@
 # .tools/ (versions are pinned in tools/), or tells how to install them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-sources test bench fuzz lint validate build build-UnbindFunction check-arch check-endpoint image local local-api deploy e2e clean
+.PHONY: help run check-sources test bench fuzz lint validate build build-UnbindFunction check-arch check-endpoint image local local-api deploy dead-letters redrive e2e clean
 
 # template.yaml has the architecture, and the binary is built for it. `make build ARCH=x86_64` builds template and binary
 # for the other one; make passes ARCH on to build-UnbindFunction in MAKEFLAGS. The environment's ARCH is ignored.
@@ -29,9 +29,9 @@ help: ## Show all targets, and in brackets what they need besides Go and make
 
 ##### With Go and make alone
 
-run: ## Send EVENT=events/… to the real function among stand-ins; FAULT=48001 SECRET=index SOURCES=sources.json
+run: ## Send EVENT=events/… (or several) to the real function among stand-ins; FAULT=48001 SECRET=index SOURCES=sources.json
 	@go build -o $(BOOTSTRAP) ./functions/unbind
-	@go run ./internal/lambdatest/desk -bootstrap $(BOOTSTRAP) -event $(EVENT) $(STANDINS)
+	@go run ./internal/lambdatest/desk -bootstrap $(BOOTSTRAP) $(EVENT:%=-event %) $(STANDINS)
 
 check-sources: ## Check a file of sources: FILE=sources.json; with SOURCE=name BODY=body.json [PEOPLE=people.json] also map a body
 	@go run ./internal/source/checksources -file "$(FILE)" -source "$(SOURCE)" -body "$(BODY)" -people "$(PEOPLE)"
@@ -159,6 +159,14 @@ deploy: check-endpoint build ## Deploy to AWS; CONFIG=prod for production, see s
 ifeq ($(CONFIG),prod)
 	@.tools/sam/bin/python tools/protect $(CONFIG)
 endif
+
+STACK := wedata-unbind
+
+dead-letters: $(SAM) ## List the dead letters of STACK=wedata-unbind, without taking them (Python, an AWS account)
+	@.tools/sam/bin/python tools/dead-letters list $(STACK)
+
+redrive: $(SAM) ## Move the dead letters of STACK=wedata-unbind back to the queue (Python, an AWS account)
+	@.tools/sam/bin/python tools/dead-letters redrive $(STACK)
 
 e2e: image $(MINISTACK) ## Test the deployment: sam local, then sam deploy to a local AWS (Docker, Python)
 	@cd e2e && SAM=$(abspath $(SAM)) MINISTACK=$(abspath $(MINISTACK)) go test -count=1 -timeout 15m -v ./...

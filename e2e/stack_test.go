@@ -173,6 +173,22 @@ func (s *stack) send(t *testing.T, url, body string) {
 	}
 }
 
+// sendDeadLetter puts a departure of the uid into the dead-letter queue.
+func (s *stack) sendDeadLetter(t *testing.T, uid string, attributes map[string]string) {
+	t.Helper()
+	values := map[string]sqstypes.MessageAttributeValue{}
+	for name, value := range attributes {
+		values[name] = sqstypes.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
+	}
+	_, err := sqs.NewFromConfig(s.config).SendMessage(t.Context(), &sqs.SendMessageInput{
+		QueueUrl: aws.String(s.outputs["DeadLetterQueueUrl"]), MessageBody: aws.String(bare("wx0123456789abcdef", uid)),
+		MessageAttributes: values,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // inQueue counts the messages of a queue, including those in flight.
 func (s *stack) inQueue(t *testing.T, url string) int {
 	t.Helper()

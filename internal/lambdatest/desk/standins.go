@@ -125,7 +125,7 @@ func newStandIns(o *options) *standIns {
 
 	s.calls = &recorder{queues: map[string]string{s.queue.URL: s.queue.Name, s.dead.URL: s.dead.Name}}
 	s.Handler = s.calls.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("X-Amz-Target") != "" {
+		if service, _ := lambdatest.Operation(r); service != "" {
 			s.aws.ServeHTTP(w, r)
 			return
 		}
@@ -142,6 +142,10 @@ func (s *standIns) env(url string) map[string]string {
 		"UNBIND_SOURCES_SECRET_ID":     sourcesID,
 		"UNBIND_QUEUE_URL":             s.queue.URL,
 		"UNBIND_DEAD_LETTER_QUEUE_URL": s.dead.URL,
+		"UNBIND_SCHEDULE_GROUP":        "unbind",
+		"UNBIND_SCHEDULE_ROLE_ARN":     "arn:aws:iam::123456789012:role/unbind-schedules",
+		"UNBIND_QUEUE_ARN":             s.queue.ARN(),
+		"UNBIND_DEAD_LETTER_QUEUE_ARN": s.dead.ARN(),
 		"AWS_ENDPOINT_URL":             url,
 	}
 }
