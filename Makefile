@@ -2,7 +2,8 @@
 # .tools/ (versions are pinned in tools/), or tells how to install them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-sources test bench fuzz lint validate build build-UnbindFunction check-arch check-endpoint image local local-api deploy e2e clean
+.PHONY: help run check-sources test bench fuzz lint validate build build-UnbindFunction check-arch check-config image local \
+	local-api local-aws deploy e2e clean
 
 # template.yaml has the architecture, and the binary is built for it. `make build ARCH=x86_64` builds template and binary
 # for the other one; make passes ARCH on to build-UnbindFunction in MAKEFLAGS. The environment's ARCH is ignored.
@@ -134,24 +135,46 @@ image:
 	@e2e/lambda-image $(HOST)
 	@$(MAKE) --no-print-directory build ARCH=$(HOST)
 
-# A local AWS needs no credentials. The developer's own are not passed to it.
+# CONFIG is a section of samconfig.toml. sam ignores a name that it does not find, and would deploy with its own defaults.
+CONFIGS := $(shell sed -n 's/^\[\(.*\)\.deploy\.parameters\].*/\1/p' samconfig.toml)
+
+check-config:
+	@[ -n "$(filter $(CONFIG),$(CONFIGS))" ] || { echo >&2 \
+		"there is no CONFIG=$(CONFIG); samconfig.toml has the sections: $(CONFIGS)"; exit 1; }
+
 ifeq ($(CONFIG),local)
+# A local AWS needs no credentials. The developer's own are not passed to it. It runs the function on this machine.
+export AWS_ENDPOINT_URL      ?= http://127.0.0.1:4566
 export AWS_ACCESS_KEY_ID     := local
 export AWS_SECRET_ACCESS_KEY := local
 unexport AWS_SESSION_TOKEN AWS_PROFILE
+WECHAT := http://127.0.0.1:8787
+
+deploy: check-config $(SAM)
+	@.tools/sam/bin/python tools/local-deploy prepare
+	@$(MAKE) --no-print-directory build ARCH=$(HOST)
+	@$(SAM) deploy --config-env local --parameter-overrides WedataSecretName=wedata/token \
+		SourcesSecretName=wedata/sources WedataBaseUrl=$(WECHAT) AwsEndpointUrl=$(AWS_ENDPOINT_URL:/=) SavedQueries=false
+	@.tools/sam/bin/python tools/local-deploy try $(WECHAT)
+else
+# The guided deployment saves its answers for the next one. It saves them in a file of its own, which git ignores.
+ifeq ($(CONFIG),default)
+SAMCONFIG := $(CURDIR)/samconfig.mine.toml
+$(SAMCONFIG):
+	@sed '/^\[prod/,$$d; /^#/d' samconfig.toml >$@
+else
+SAMCONFIG := $(CURDIR)/samconfig.toml
 endif
 
-check-endpoint:
-ifeq ($(CONFIG),local)
-	@printenv AWS_ENDPOINT_URL | grep -Eq '^http://(127\.0\.0\.1|localhost)(:[0-9]+)?/?$$' || { echo >&2 \
-		"CONFIG=local deploys only to a local AWS: set AWS_ENDPOINT_URL, e.g. http://127.0.0.1:4566"; exit 1; }
-endif
-
-deploy: check-endpoint build ## Deploy to AWS; CONFIG=prod for production, see samconfig.toml (Python, an AWS account)
-	@$(SAM) deploy --config-env $(CONFIG)
+deploy: check-config build $(SAMCONFIG) ## Deploy to AWS. CONFIG=prod: for production; CONFIG=local: to make local-aws (Python, an AWS account)
+	@$(SAM) deploy --config-file $(SAMCONFIG) --config-env $(CONFIG)
 ifeq ($(CONFIG),prod)
 	@.tools/sam/bin/python tools/protect $(CONFIG)
 endif
+endif
+
+local-aws: $(MINISTACK) ## Run a local AWS on port 4566 and a stand-in for WeChat, for make deploy CONFIG=local (Python)
+	@AWS_LAMBDA_LOG_FORMAT=JSON tools/with-standins $(abspath $(MINISTACK))
 
 e2e: image $(MINISTACK) ## Test the deployment: sam local, then sam deploy to a local AWS (Docker, Python)
 	@cd e2e && SAM=$(abspath $(SAM)) MINISTACK=$(abspath $(MINISTACK)) go test -count=1 -timeout 15m -v ./...

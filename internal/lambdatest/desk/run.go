@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -31,7 +32,7 @@ type runner struct {
 // run shows what the function makes of the event. It reports whether all is done, and errs where the function could
 // not be tried.
 func run(ctx context.Context, s *standIns, bootstrap string, e event, out *page) (done bool, _ error) {
-	out.hidden = s.token
+	out.hidden = token
 	server, err := lambdatest.Serve("127.0.0.1:0", s)
 	if err != nil {
 		return false, err
@@ -53,7 +54,7 @@ func run(ctx context.Context, s *standIns, bootstrap string, e event, out *page)
 	out.heading("On this machine alone: the real function among stand-ins")
 	out.item("function ", bootstrap)
 	out.item("stand-ins", "WeChat, Secrets Manager and SQS at "+server.URL)
-	out.item("secret   ", secretID+" is "+secretOf(s.token))
+	out.item("secret   ", secretID+" is "+strings.TrimSpace(secret))
 	before := s.wechat.Bindings(merchant)
 	out.bindings("Bind list before", before)
 	out.heading("Event  %s (%s)", e.from, e.trigger)

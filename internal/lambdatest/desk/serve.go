@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strings"
 
 	"wedata-unbind/internal/lambdatest"
 )
@@ -18,7 +19,7 @@ func serve(ctx context.Context, args []string, out *page, stderr io.Writer) erro
 		return err
 	}
 	s := newStandIns(*list)
-	out.hidden = s.token
+	out.hidden = token
 	n := 0
 	s.calls.ended = func(c call) { // one at a time: the recorder holds its lock
 		n++
@@ -41,7 +42,7 @@ func serve(ctx context.Context, args []string, out *page, stderr io.Writer) erro
 	out.heading("Stand-ins for WeChat, Secrets Manager and SQS on %s, until interrupted", server.Addr)
 	out.item("", "The function needs this environment, written as sam local's --env-vars wants it:")
 	fmt.Fprintf(out.w, "  %s\n", env)
-	out.item("secret   ", secretID+" is "+secretOf(s.token))
+	out.item("secret   ", secretID+" is "+strings.TrimSpace(secret))
 	out.bindings("Bind list", s.wechat.Bindings(merchant))
 	out.heading("Calls")
 	<-ctx.Done()

@@ -20,10 +20,16 @@ import (
 //go:embed sources.json
 var sources string
 
+// secret holds the merchant's token. A local AWS gets the same one: make deploy CONFIG=local.
+//
+//go:embed token.json
+var secret string
+
 const (
 	secretID  = "wedata/token"
 	sourcesID = "wedata/sources"
 	merchant  = "wx0123456789abcdef"
+	token     = "access-token-of-the-desk" // as in token.json
 
 	// As in the template.
 	queueName   = "unbind"
@@ -77,7 +83,6 @@ type standIns struct {
 	aws         *lambdatest.AWS
 	queue, dead *lambdatest.Queue
 	calls       *recorder
-	token       string
 }
 
 func newStandIns(list faults) *standIns {
@@ -90,8 +95,8 @@ func newStandIns(list faults) *standIns {
 	s.wechat.Bind(merchant, wedatatest.Bound("E1001"), wedatatest.Bound("E1002"),
 		wedatatest.Administrator("E1003"), wedatatest.Unbound("E1004"))
 	s.wechat.Fail(list...)
-	s.token = s.wechat.Rotate(merchant)
-	s.aws.Secrets.Put(secretID, secretOf(s.token))
+	s.wechat.SetToken(merchant, token)
+	s.aws.Secrets.Put(secretID, secret)
 	s.aws.Secrets.Put(sourcesID, sources)
 
 	s.calls = &recorder{queues: map[string]string{s.queue.URL: s.queue.Name, s.dead.URL: s.dead.Name}}
@@ -115,8 +120,4 @@ func (s *standIns) env(url string) map[string]string {
 		"UNBIND_DEAD_LETTER_QUEUE_URL": s.dead.URL,
 		"AWS_ENDPOINT_URL":             url,
 	}
-}
-
-func secretOf(token string) string {
-	return fmt.Sprintf(`{"authorizer_access_token":%q,"authorizer_appid":%q}`, token, merchant)
 }
