@@ -8,7 +8,6 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -54,7 +53,7 @@ func run(ctx context.Context, s *standIns, bootstrap string, e event, out *page)
 	out.heading("On this machine alone: the real function among stand-ins")
 	out.item("function ", bootstrap)
 	out.item("stand-ins", "WeChat, Secrets Manager and SQS at "+server.URL)
-	out.item("secret   ", secretID+" is "+strings.TrimSpace(secret))
+	out.item("secret   ", secretID+" is "+s.secret)
 	before := s.wechat.Bindings(merchant)
 	out.bindings("Bind list before", before)
 	out.heading("Event  %s (%s)", e.from, e.trigger)
