@@ -87,17 +87,20 @@ func TestREADMEEventsAreCarriedOut(t *testing.T) {
 	}
 }
 
-func TestREADMESecretsAreRead(t *testing.T) {
-	forms := examples(t, section(t, "The secret"))
-	for _, form := range forms {
+func TestDocumentedSecretsAreRead(t *testing.T) {
+	keepers := read(t, filepath.Join("..", "..", "docs", "token-keepers.md"))
+	for _, form := range append(examples(t, section(t, "The secret")), examples(t, keepers)...) {
 		t.Run(form, func(t *testing.T) {
 			w := newFixture(t, wedatatest.Options{})
-			other := w.wechat.Rotate("wxfedcba9876543210")
+			own, other := w.wechat.Rotate(shop), w.wechat.Rotate("wxfedcba9876543210")
 			w.aws.Secrets.Put("wedata/wxfedcba9876543210", other)
-			w.aws.Secrets.Put(secretID, strings.ReplaceAll(form, "…", w.wechat.Rotate(shop)))
+			w.aws.Secrets.Put("wedata/merchants/wxfedcba9876543210", other)
+			w.aws.Secrets.Put("wedata/merchants/"+shop, own)
+			w.aws.Secrets.Put(secretID, strings.ReplaceAll(form, "…", own))
 			reply := invoke(t, w.start(t), `{"dry_run":true,"uid":"E1001"}`)
-			if want := strings.Count(form, `"wx`); reply.Err() != nil || strings.Count(string(reply.Payload), `"status"`) != want {
-				t.Errorf("got %s, %v, want %d outcomes", reply.Payload, reply.Err(), want)
+			merchants := slices.Compact(slices.Sorted(slices.Values(regexp.MustCompile(`"wx[0-9a-f]{16}"`).FindAllString(form, -1))))
+			if reply.Err() != nil || strings.Count(string(reply.Payload), `"status"`) != len(merchants) {
+				t.Errorf("got %s, %v, want outcomes for %v", reply.Payload, reply.Err(), merchants)
 			}
 		})
 	}
