@@ -2,8 +2,8 @@
 # .tools/ (versions are pinned in tools/), or tells how to install them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-sources test bench fuzz lint validate build build-UnbindFunction check-arch check-config image local \
-	local-api local-aws deploy e2e clean
+# No target is a file, but those of the tools.
+.PHONY: $(shell sed -n 's/^\([a-z][A-Za-z0-9-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 # template.yaml has the architecture, and the binary is built for it. `make build ARCH=x86_64` builds template and binary
 # for the other one; make passes ARCH on to build-UnbindFunction in MAKEFLAGS. The environment's ARCH is ignored.
@@ -26,9 +26,10 @@ BUILT     := .aws-sam/build
 export SAM_CLI_TELEMETRY := 0
 
 help: ## Show all targets, and in brackets what they need besides Go and make
-	@awk -F ':.*## ' '/^[a-zA-Z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##### / { title = substr($$0, 7) } \
+		/^[a-zA-Z0-9-]+:.*## / { if (title) print "\n" title; title = ""; printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-##### With Go and make alone
+##### Try and test, with Go and make alone
 
 run: ## Send EVENT=events/… to the real function among stand-ins; FAULT=48001 SECRET=index SOURCES=sources.json
 	@go build -o $(BOOTSTRAP) ./functions/unbind
@@ -54,7 +55,9 @@ fuzz: ## Run every fuzz target for FUZZTIME=15s
 		done || exit 1; \
 	done
 
-##### Tools. Each has its own folder in .tools/, and is installed again when its version or the Go version changes.
+##### Check code and templates
+
+# Each tool has its own folder in .tools/, and is installed again when its version or the Go version changes.
 
 GOTOOLS   := .tools/$(shell go env GOVERSION)
 SAM       := .tools/sam/bin/sam
@@ -97,7 +100,7 @@ validate: $(SAM) $(CHECKOV) ## Check both templates with sam validate, cfn-lint 
 	@$(CHECKOV) --framework cloudformation --file template.yaml egress.yaml --skip-download --compact --quiet
 	@echo "checkov: no finding that is not explained in the templates"
 
-##### With the SAM CLI
+##### Build, and try in a container
 
 build: $(SAM) ## Build the function for Lambda into .aws-sam/build for ARCH=arm64 or x86_64 (Python)
 	@mkdir -p .build
@@ -142,6 +145,8 @@ image:
 	@e2e/lambda-image $(HOST)
 	@$(MAKE) --no-print-directory build ARCH=$(HOST)
 
+##### Deploy
+
 # CONFIG is a section of samconfig.toml. sam ignores a name that it does not find, and would deploy with its own defaults.
 CONFIGS := $(shell sed -n 's/^\[\(.*\)\.deploy\.parameters\].*/\1/p' samconfig.toml)
 
@@ -183,8 +188,16 @@ endif
 local-aws: $(MINISTACK) ## Run a local AWS on port 4566 and a stand-in for WeChat, for make deploy CONFIG=local (Python)
 	@AWS_LAMBDA_LOG_FORMAT=JSON tools/with-standins $(abspath $(MINISTACK))
 
+##### Test the deployment, release, clean up
+
 e2e: image $(MINISTACK) ## Test the deployment: sam local, then sam deploy to a local AWS (Docker, Python)
 	@cd e2e && SAM=$(abspath $(SAM)) MINISTACK=$(abspath $(MINISTACK)) go test -count=1 -timeout 15m -v ./...
+
+release: ## Build zips, their checksums and templates into .build/release from the tag VERSION=v1.2.3 (git, Python)
+	@python3 tools/release build "$(VERSION)"
+
+release-check: ## Check that a second build of a release has the same bytes (git, Python)
+	@python3 tools/release check
 
 clean: ## Remove what was built, but not the tools in .tools/
 	@rm -rf .build .aws-sam
