@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -176,11 +175,7 @@ func TestEveryActionIsInTheREADME(t *testing.T) {
 func TestDocumentsPointAtWhatIsThere(t *testing.T) {
 	root := filepath.Join("..", "..")
 	makefile := read(t, filepath.Join(root, "Makefile"))
-	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, page := range append(pages, filepath.Join(root, "README.md")) {
+	for _, page := range pages(t) {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			text := read(t, page)
 			for _, match := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(text, -1) {
@@ -236,21 +231,7 @@ func TestEveryClassIsExplained(t *testing.T) {
 // What is promised is shown: each row of the tables names tests that there are.
 func TestEveryGuaranteeNamesItsTests(t *testing.T) {
 	root := filepath.Join("..", "..")
-	tests := map[string]bool{}
-	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && len(entry.Name()) > 2 {
-			return cmp.Or(err, filepath.SkipDir)
-		}
-		if strings.HasSuffix(path, "_test.go") {
-			for _, match := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(read(t, path), -1) {
-				tests[match[1]] = true
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tests := testNames(t)
 	rows := 0
 	for line := range strings.Lines(read(t, filepath.Join(root, "docs", "guarantees.md"))) {
 		cells := strings.Split(strings.TrimSpace(line), "|")
