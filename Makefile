@@ -118,7 +118,7 @@ GOARCH_x86_64 := amd64
 
 build-UnbindFunction:
 	@[ -n "$(GOARCH_$(ARCH))" ] || { echo >&2 "ARCH is '$(ARCH)'; it must be arm64 or x86_64"; exit 1; }
-	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_$(ARCH)) go build -trimpath -tags lambda.norpc -ldflags "-s -w" \
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_$(ARCH)) go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags "-s -w" \
 		-o "$(ARTIFACTS_DIR)/bootstrap" ./functions/unbind
 
 check-arch:
