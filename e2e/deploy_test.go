@@ -61,7 +61,7 @@ func TestDeployment(t *testing.T) {
 		s.refuse(t, "EventBusName needs EventSources", `EventSources=""`)
 		s.refuse(t, "PublisherAccounts", "PublisherAccounts=123456789012,")
 		s.refuse(t, "ApiDomainName and ApiCertificateArn go together", "ApiDomainName=hooks.example.com")
-		s.refuse(t, "ApiDomainName needs the HTTP API", "ApiDomainName=hooks.example.com", "HttpApi=false",
+		s.refuse(t, "ApiDomainName needs the HTTP API", "ApiDomainName=hooks.example.com", "EnableHttpApi=false",
 			"ApiCertificateArn=arn:aws:acm:us-east-1:123456789012:certificate/0a1b")
 		s.refuse(t, "PeopleSecretArns", "PeopleSecretArns=arn:aws:secretsmanager:us-east-1:123456789012:secret:*")
 		s.refuse(t, "CheckSchedule", "CheckSchedule=hourly")
@@ -107,7 +107,7 @@ func TestDeployment(t *testing.T) {
 	})
 	t.Run("update", func(t *testing.T) {
 		// sam keeps a parameter that is not given.
-		s.deploy(t, "WedataVerify=false", "HttpApi=false", `ApiDomainName=""`, `ApiCertificateArn=""`, "TokenWriterPolicy=true", "CheckSchedule=off",
+		s.deploy(t, "WedataVerify=false", "EnableHttpApi=false", `ApiDomainName=""`, `ApiCertificateArn=""`, "TokenWriterPolicy=true", "CheckSchedule=off",
 			"PeopleSecretArns=arn:aws:secretsmanager:us-east-1:000000000000:secret:unbind/people-*")
 		if s.outputs["UnbindUrl"] != "" || s.outputs["TokenWriterPolicyArn"] == "" {
 			t.Errorf("the outputs are %v, want no URL and a policy", s.outputs)

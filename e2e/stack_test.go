@@ -37,6 +37,8 @@ type stack struct {
 	endpoint string
 	process  int // MiniStack's process id
 	wechat   *wechat
+	// wechatURL is the address of the stand-in for WeChat.
+	wechatURL string
 	// outputs has the stack's outputs by name.
 	outputs map[string]string
 	// overrides has the parameters of the deployment.
@@ -53,6 +55,7 @@ func newStack(t *testing.T, merchants ...string) *stack {
 		BaseEndpoint: &s.endpoint,
 		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}
+	s.wechatURL = "http://127.0.0.1:" + serve(t, s.wechat)
 	s.overrides = []string{
 		"WedataSecretName=" + indexSecret,
 		"MerchantSecretPrefix=" + merchantPrefix,
@@ -60,7 +63,7 @@ func newStack(t *testing.T, merchants ...string) *stack {
 		"EventBusName=default",
 		"EventSources=com.example.hr",
 		"AlarmEmail=ops@example.com",
-		"WedataBaseUrl=http://127.0.0.1:" + serve(t, s.wechat),
+		"WedataBaseUrl=" + s.wechatURL,
 		"AwsEndpointUrl=" + s.endpoint,
 		"SavedQueries=false", // MiniStack has no AWS::Logs::QueryDefinition
 	}

@@ -31,7 +31,7 @@ type runner struct {
 // run shows what the function makes of the events. It reports whether all is done, and errs where the function could
 // not be tried.
 func run(ctx context.Context, s *standIns, bootstrap string, all []event, out *page) (done bool, _ error) {
-	out.hidden = s.token
+	out.hidden = token
 	server, err := lambdatest.Serve("127.0.0.1:0", s)
 	if err != nil {
 		return false, err

@@ -18,7 +18,7 @@ func serve(ctx context.Context, args []string, out *page, stderr io.Writer) erro
 		return err
 	}
 	s := newStandIns(o)
-	out.hidden = s.token
+	out.hidden = token
 	n := 0
 	s.calls.ended = func(c call) { // one at a time: the recorder holds its lock
 		n++

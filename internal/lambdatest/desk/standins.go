@@ -25,6 +25,7 @@ const (
 	secretID  = "wedata/token"
 	sourcesID = "wedata/sources"
 	merchant  = "wx0123456789abcdef"
+	token     = "access-token-of-the-desk" // tools/local-deploy writes the same one
 
 	// As in the template.
 	queueName   = "unbind"
@@ -104,7 +105,6 @@ type standIns struct {
 	aws         *lambdatest.AWS
 	queue, dead *lambdatest.Queue
 	calls       *recorder
-	token       string
 	secret      string
 }
 
@@ -118,8 +118,8 @@ func newStandIns(o *options) *standIns {
 	s.wechat.Bind(merchant, wedatatest.Bound("E1001"), wedatatest.Bound("E1002"),
 		wedatatest.Administrator("E1003"), wedatatest.Unbound("E1004"))
 	s.wechat.Fail(o.faults...)
-	s.token = s.wechat.Rotate(merchant)
-	s.secret = o.secret(s.token)
+	s.wechat.SetToken(merchant, token)
+	s.secret = o.secret(token)
 	s.aws.Secrets.Put(secretID, s.secret)
 	s.aws.Secrets.Put(sourcesID, o.sources)
 
