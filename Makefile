@@ -45,13 +45,8 @@ test: ## Run all tests, with the race detector if there is a C compiler
 bench: ## Run all benchmarks
 	@go test -run '^$$' -bench . -benchmem ./...
 
-fuzz: ## Run every fuzz target for FUZZTIME=15s
-	@go list ./... | while read -r package; do \
-		go test -list '^Fuzz' "$$package" | grep '^Fuzz' | while read -r target; do \
-			echo "== $$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
-		done || exit 1; \
-	done
+fuzz: ## Run every fuzz target for FUZZTIME=15s; 10m for a long run
+	@tools/fuzz $(FUZZTIME)
 
 ##### Tools. Each has its own folder in .tools/, and is installed again when its version or the Go version changes.
 
