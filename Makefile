@@ -2,7 +2,7 @@
 # .tools/ (versions are pinned in tools/), or tells how to install them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-sources test bench fuzz lint validate build build-UnbindFunction check-arch check-endpoint image local local-api deploy e2e clean
+.PHONY: help run check-sources test bench chaos fuzz lint validate build build-UnbindFunction check-arch check-endpoint image local local-api deploy e2e clean
 
 # template.yaml has the architecture, and the binary is built for it. `make build ARCH=x86_64` builds template and binary
 # for the other one; make passes ARCH on to build-UnbindFunction in MAKEFLAGS. The environment's ARCH is ignored.
@@ -18,6 +18,7 @@ SOURCES :=
 STANDINS = $(foreach fault,$(FAULT),-fault $(fault)) $(if $(SECRET),-secret $(SECRET)) $(if $(SOURCES),-sources $(SOURCES))
 
 FUZZTIME  := 15s
+EVENTS    := 100000
 CONFIG    := default
 BOOTSTRAP := .build/bootstrap
 BUILT     := .aws-sam/build
@@ -44,6 +45,9 @@ test: ## Run all tests, with the race detector if there is a C compiler
 
 bench: ## Run all benchmarks
 	@go test -run '^$$' -bench . -benchmem ./...
+
+chaos: ## Disturb the built function: connections, freezes, kills, and EVENTS=100000 in one process
+	@CHAOS_EVENTS=$(EVENTS) go test -count=1 -parallel 16 -timeout 90m -v -run '^TestChaos' ./functions/unbind
 
 fuzz: ## Run every fuzz target for FUZZTIME=15s; 10m for a long run
 	@tools/fuzz $(FUZZTIME)
