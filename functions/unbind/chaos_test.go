@@ -374,11 +374,11 @@ func TestChaosOfManyEventsInOneProcess(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	c := newChaos(t)
+	c := newFixture(t, wedatatest.Options{})
 	c.putToken()
 	c.putSources(t)
 	function := c.start(t)
-	trash := c.fixture.aws.SQS.Create("trash", lambdatest.QueueConfig{})
+	trash := c.aws.SQS.Create("trash", lambdatest.QueueConfig{})
 	pid := function.PID()
 	later := fmt.Sprintf(`{"uid":"E1002","effective_at":%q}`, time.Now().Add(90*24*time.Hour).Format(time.RFC3339))
 	kinds := []struct {
@@ -408,7 +408,7 @@ func TestChaosOfManyEventsInOneProcess(t *testing.T) {
 			c.wechat.Fail(wedatatest.Fault{Errcode: 45011, Path: wedatatest.UnbindPath})
 		}},
 		{name: "an AWS error", slow: true, event: sample(t, "http-hook.json"), want: `"statusCode":200`, before: func() {
-			c.fixture.aws.SQS.Fail(lambdatest.Fault{Status: 503})
+			c.aws.SQS.Fail(lambdatest.Fault{Status: 503})
 		}},
 	}
 	var warm usage
@@ -442,7 +442,7 @@ func TestChaosOfManyEventsInOneProcess(t *testing.T) {
 			t.Fatalf("event %d, %s: E1001 bound: %v", i, kind.name, !departs)
 		}
 		if got := len(c.dead.Messages()); got != kind.letters {
-			t.Fatalf("event %d, %s: %d dead letters, want %d", i, kind.name, got, kind.letters)
+			t.Fatalf("event %d, %s, %v: %d dead letters, want %d: %+v", i, kind.name, reply.Duration, got, kind.letters, c.dead.Messages())
 		}
 		c.dead.Redrive(trash)
 		if i == events/5 {
