@@ -16,6 +16,9 @@ import (
 // Searcher looks for secrets in a text. The zero value looks for nothing.
 type Searcher struct{ needles []needle }
 
+// Clone returns a searcher that looks for the same, and to which more can be added.
+func (s Searcher) Clone() Searcher { return Searcher{slices.Clip(s.needles)} }
+
 // needle is one spelling of a secret or of a part of it.
 type needle struct{ name, form, text string }
 
