@@ -53,7 +53,7 @@ type watch struct {
 // watching returns a watch of a bench with its token, the keys and the leaver.
 func watching(b *bench) *watch {
 	w := known()
-	w.secrets = w.secrets.Clone()
+	w.secrets, w.uids = w.secrets.Clone(), w.uids.Clone()
 	w.secrets.AddParts("the token", b.token)
 	return &w
 }
