@@ -26,6 +26,10 @@ const (
 var bootstrap string
 
 func TestMain(m *testing.M) {
+	if kind := os.Getenv(panicVariable); kind != "" {
+		runPanicking(kind)
+		return
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "bootstrap")
 		if err != nil {

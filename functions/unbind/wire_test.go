@@ -191,7 +191,7 @@ func endless(text string, pause time.Duration) func(*net.TCPConn) {
 func silence(conn *net.TCPConn) { _, _ = io.Copy(io.Discard, conn) }
 
 // accepted lets the stand-in carry the request out, and loses its reply.
-func accepted(w *wire, conn *net.TCPConn, r *http.Request) {
+func accepted(_ *wire, conn *net.TCPConn, r *http.Request) {
 	if reply, err := http.DefaultTransport.RoundTrip(r); err == nil {
 		reply.Body.Close()
 	}

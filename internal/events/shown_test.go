@@ -78,24 +78,24 @@ var known = sync.OnceValue(func() (w watch) {
 // check searches the log, the error, the reply and the messages.
 func (w *watch) check(t *testing.T, b *bench, reply string, err error) {
 	t.Helper()
-	told := reply
-	shown := fmt.Sprint(b.log.String(), err)
+	var log, bodies strings.Builder
+	fmt.Fprintln(&log, b.log.String(), err)
 	if strings.Contains(reply, `"statusCode":4`) || strings.Contains(reply, `"statusCode":5`) {
-		shown += reply
+		log.WriteString(reply)
 	}
-	bodies := ""
 	for _, m := range append(b.queue.Messages(), b.dead.Messages()...) {
 		for name, a := range m.Attributes {
-			shown += name + " " + a.StringValue + "\n"
+			fmt.Fprintln(&log, name, a.StringValue)
 		}
-		bodies += m.Body + "\n"
+		fmt.Fprintln(&bodies, m.Body)
 	}
-	found := slices.Concat(w.secrets.Find(shown+told+bodies), w.uids.Find(shown), w.body.Find(shown+told))
+	shown := log.String()
+	found := slices.Concat(w.secrets.Find(shown+reply+bodies.String()), w.uids.Find(shown), w.body.Find(shown+reply))
 	if !w.asItCame {
-		found = append(found, w.body.Find(bodies)...)
+		found = append(found, w.body.Find(bodies.String())...)
 	}
 	if len(found) > 0 {
-		t.Errorf("shown: %s\n%s\nreply %s\nmessages %s", strings.Join(found, ", "), shown, reply, bodies)
+		t.Errorf("shown: %s\n%s\nreply %s\nmessages %s", strings.Join(found, ", "), shown, reply, &bodies)
 	}
 }
 

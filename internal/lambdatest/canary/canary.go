@@ -65,10 +65,7 @@ func forms(text string) map[string][]string {
 	slices.Reverse(reversed)
 	quoted, _ := json.Marshal(text) // a string always marshals
 	small := hex.EncodeToString([]byte(text))
-	percent := ""
-	for i := 0; i < len(small); i += 2 {
-		percent += "%" + small[i:i+2]
-	}
+	percent := "%" + strings.ReplaceAll(fmt.Sprintf("% x", text), " ", "%")
 	list := map[string][]string{
 		"as it is":     {text},
 		"in one case":  {strings.ToLower(text), strings.ToUpper(text)},
@@ -77,7 +74,7 @@ func forms(text string) map[string][]string {
 		"in a URL":     {url.QueryEscape(text), url.PathEscape(text), percent, strings.ToUpper(percent)},
 		"in JSON":      {strings.Trim(string(quoted), `"`)},
 		"in Go quotes": {strings.Trim(strconv.QuoteToASCII(text), `"`)},
-		"as bytes":     {strings.Trim(fmt.Sprint([]byte(text)), "[]")},
+		"as bytes":     {strings.Trim(fmt.Sprintf("%d", []byte(text)), "[]")},
 	}
 	for before := range 3 {
 		list["in base64"] = append(list["in base64"], inBase64(base64.RawStdEncoding, text, before))

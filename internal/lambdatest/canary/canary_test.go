@@ -32,7 +32,7 @@ func spelled(text string) map[string]string {
 		"in a URL":     url.QueryEscape(text),
 		"in JSON":      string(quoted),
 		"in Go quotes": fmt.Sprintf("%q", text),
-		"as bytes":     fmt.Sprint([]byte(text)),
+		"as bytes":     fmt.Sprintf("%d", []byte(text)),
 	}
 	return list
 }
