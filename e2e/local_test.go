@@ -43,6 +43,10 @@ func newDesk(t *testing.T) *desk {
 		"AWS_ENDPOINT_URL":             awsURL,
 		"UNBIND_DEAD_LETTER_QUEUE_URL": d.dead.URL,
 		"UNBIND_QUEUE_URL":             d.queue.URL,
+		"UNBIND_SCHEDULE_GROUP":        "unbind",
+		"UNBIND_SCHEDULE_ROLE_ARN":     "arn:aws:iam::123456789012:role/unbind-schedules",
+		"UNBIND_QUEUE_ARN":             d.queue.ARN(),
+		"UNBIND_DEAD_LETTER_QUEUE_ARN": d.dead.ARN(),
 		"UNBIND_SOURCES_SECRET_ID":     "wedata/sources",
 		"WEDATA_BASE_URL":              "http://host.docker.internal:" + serve(t, d.wechat),
 		"WEDATA_SECRET_ID":             "wedata/token",
@@ -169,6 +173,8 @@ func TestLocalInvoke(t *testing.T) {
 		bound  []string
 		queued int
 	}{
+		"audit.json":                     {`"uid": ["E1002"]`, everybody, 0},
+		"check.json":                     {`"check": "schedule_group", "ok": true`, everybody, 0},
 		"console-default.json":           {`"errorType": "UnbindError"`, everybody, 0},
 		"dry-run.json":                   {`"status": "would_unbind"`, everybody, 0},
 		"eventbridge-employee-left.json": {`"status": "unbound"`, onlySecond, 0},

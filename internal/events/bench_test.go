@@ -58,6 +58,7 @@ type options struct {
 	now     func() time.Time
 
 	schedules events.Schedules
+	api       offboard.API // WeChat's stand-in over HTTP if it is nil
 }
 
 func newBench(t *testing.T, o options) *bench {
@@ -81,8 +82,11 @@ func newBench(t *testing.T, o options) *bench {
 	cache := secrets.New(secretsmanager.New(secretsmanager.Options{
 		Region: lambdatest.Region, BaseEndpoint: &awsURL, HTTPClient: awsClient, Credentials: keys, RetryMaxAttempts: 1,
 	}), secrets.Config{Now: o.now})
+	if o.api == nil {
+		o.api = client
+	}
 	tokens := token.New(cache, secretID)
-	service, err := offboard.New(offboard.Config{API: client, Tokens: tokens, Backoff: time.Microsecond})
+	service, err := offboard.New(offboard.Config{API: o.api, Tokens: tokens, Backoff: time.Microsecond})
 	if err != nil {
 		t.Fatal(err)
 	}
