@@ -191,13 +191,13 @@ func naivePeople(data naiveObject) string {
 		return refused
 	case dateOnly.MatchString(s):
 		day, err := time.ParseInLocation("2006-01-02", s, beijing)
-		if err != nil || day.Year() == 9999 {
+		if day = day.AddDate(0, 0, 1); err != nil || day.Year() == 9999 || day.UTC().Year() < 1 {
 			return refused
 		}
-		when = day.AddDate(0, 0, 1).UTC().Format(time.RFC3339Nano)
+		when = day.UTC().Format(time.RFC3339Nano)
 	default:
 		at, isTime := naiveTime(s)
-		if !isTime {
+		if !isTime || at.In(beijing).Year() > 9998 || at.UTC().Year() < 1 {
 			return refused
 		}
 		when = at.UTC().Format(time.RFC3339Nano)

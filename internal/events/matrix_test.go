@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"wedata-unbind/internal/lambdatest"
+	"wedata-unbind/internal/lambdatest/canary"
+	"wedata-unbind/internal/source/sourcetest"
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
@@ -190,17 +193,26 @@ func FuzzInvoke(f *testing.F) {
 		`{"detail-type":"Employee Left","source":"hr","detail":{"uid":"E1001"}}`,
 		`{"version":"2.0","rawPath":"/unbind","requestContext":{"http":{"method":"POST"}},"body":"e30=","isBase64Encoded":true}`,
 		`{"httpMethod":"POST","path":"/hooks/x","requestContext":{},"multiValueHeaders":{"A":["b"]}}`,
+		string(sourcetest.Bearer(key, []byte(`{"uid":["E1001","E1002"],"effective_at":"2020-01-01"}`)).Event("/unbind")),
+		string(sourcetest.HMAC(key, "X-Signature", []byte(`{"type":"employee.left","data":{"uid":"E1001"}}`)).Event("/hooks/hr")),
+		string(sourcetest.WeCom(vendorKey, aesKey, "suite", time.Now(), []byte(`<xml><data><uid>E1001</uid></data></xml>`)).Event("/hooks/wecom")),
 	} {
 		f.Add([]byte(event))
 	}
 	f.Fuzz(func(t *testing.T, event []byte) {
-		b := newBench(t, options{})
+		b := newBench(t, options{sources: watchedSources})
+		var token canary.Searcher
+		token.AddParts("the token", b.token)
 		reply, err := b.send(t, string(event))
 		if (reply == "") == (err == nil) {
 			t.Errorf("want a reply or an error: %q, %v", reply, err)
 		}
 		if err != nil {
 			unbindError(t, err)
+		}
+		b.deliver(t)
+		if found := token.Find(fmt.Sprint(reply, err, b.log.String(), b.queue.Messages(), b.dead.Messages())); len(found) > 0 {
+			t.Errorf("shown: %v", found)
 		}
 	})
 }
