@@ -188,7 +188,7 @@ endif
 local-aws: $(MINISTACK) ## Run a local AWS on port 4566 and a stand-in for WeChat, for make deploy CONFIG=local (Python)
 	@AWS_LAMBDA_LOG_FORMAT=JSON tools/with-standins $(abspath $(MINISTACK))
 
-##### Test the deployment, release, clean up
+##### Operate
 
 STACK := wedata-unbind
 
@@ -197,6 +197,8 @@ dead-letters: $(SAM) ## List the dead letters of STACK=wedata-unbind, without ta
 
 redrive: $(SAM) ## Move the dead letters of STACK=wedata-unbind back to the queue (Python, an AWS account)
 	@.tools/sam/bin/python tools/dead-letters redrive $(STACK)
+
+##### Test the deployment, release, clean up
 
 e2e: image $(MINISTACK) ## Test the deployment: sam local, then sam deploy to a local AWS (Docker, Python)
 	@cd e2e && SAM=$(abspath $(SAM)) MINISTACK=$(abspath $(MINISTACK)) go test -count=1 -timeout 15m -v ./...

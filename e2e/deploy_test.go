@@ -112,7 +112,7 @@ func TestDeployment(t *testing.T) {
 		if s.outputs["UnbindUrl"] != "" || s.outputs["TokenWriterPolicyArn"] == "" {
 			t.Errorf("the outputs are %v, want no URL and a policy", s.outputs)
 		}
-		if names := s.schedules(t); len(names) > 0 {
+		if names := s.checks(t); len(names) > 0 {
 			t.Errorf("the schedules %v, want none: the check is off", names)
 		}
 		merchant, uid := merchantOf(updated), uidOf(updated)

@@ -24,7 +24,7 @@ import (
 // check does what EventBridge Scheduler does by the deployed schedule, while the merchant has a fault: MiniStack keeps
 // a schedule of an SDK call, but does not fire it. The failed check raises its own alarm, and no other.
 func (s *stack) check(t *testing.T, merchant string) {
-	names := s.schedules(t)
+	names := s.checks(t)
 	if len(names) != 1 {
 		t.Fatalf("the schedules %v, want the regular check alone", names)
 	}
@@ -68,8 +68,8 @@ func (s *stack) check(t *testing.T, merchant string) {
 	}
 }
 
-// schedules returns the names of the schedules in the default group. Departures are in another.
-func (s *stack) schedules(t *testing.T) (names []string) {
+// checks returns the names of the schedules in the default group. Departures are in another.
+func (s *stack) checks(t *testing.T) (names []string) {
 	t.Helper()
 	list, err := scheduler.NewFromConfig(s.config).ListSchedules(t.Context(),
 		&scheduler.ListSchedulesInput{GroupName: aws.String("default")})

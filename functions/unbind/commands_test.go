@@ -38,6 +38,8 @@ var notRun = map[string]string{
 	"local":         "TestLocalInvoke runs its command in make e2e",
 	"local-api":     "TestLocalAPI runs its command in make e2e",
 	"local-aws":     "it runs until it is stopped; TestDeployLocally starts the same two programs",
+	"dead-letters":  "TestDeployment runs it on a local AWS",
+	"redrive":       "TestDeployment runs it on a local AWS",
 	"deploy":        "TestDeployLocally runs CONFIG=local, and the others need an account",
 	"release":       "it needs a tag; make release-check gives one to a clone",
 }
