@@ -232,8 +232,12 @@ func TestChaosOfAFreeze(t *testing.T) {
 			c.api.each(resetConn)
 			c.aws.each(resetConn)
 		}, []place{unbound}, true},
-		{"WeChat's connections get lost without a sign", func(c *chaos) { c.api.lose() }, []place{inQueue, sentAgain}, false},
-		{"AWS's connections get lost without a sign", func(c *chaos) { c.aws.lose() }, []place{unbound}, false},
+		{"the servers have forgotten the connections", func(c *chaos) {
+			c.api.doom(dying)
+			c.aws.doom(dying)
+		}, []place{unbound}, true},
+		{"WeChat's connections get lost without a sign", func(c *chaos) { c.api.doom(lost) }, []place{inQueue, sentAgain}, false},
+		{"AWS's connections get lost without a sign", func(c *chaos) { c.aws.doom(lost) }, []place{unbound}, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			inLong(t, tc.quick)
@@ -252,8 +256,9 @@ func TestChaosOfAFreeze(t *testing.T) {
 			if !slices.Contains(tc.want, got) {
 				t.Errorf("the departure is %s, want %v: %s", got, tc.want, told)
 			}
-			if calls := strings.TrimPrefix(c.calls(), before); got == unbound && calls != unbindOK+listOK {
-				t.Errorf("WeChat was called\n%s", calls)
+			calls := strings.TrimPrefix(c.calls(), before)
+			if got == unbound && (calls != unbindOK+listOK || !strings.Contains(told, `"attempts":1`)) {
+				t.Errorf("got %s; WeChat was called\n%s", told, calls)
 			}
 			c.settle(t, function, got)
 		})

@@ -21,9 +21,18 @@ type wire struct {
 
 	mu    sync.Mutex
 	fault disturbance
-	conns map[*net.TCPConn]bool // of the function; true for one on which everything gets lost from now on
+	conns map[*net.TCPConn]fate // of the function
 	asked chan struct{}         // gets a value for each request that a disturbance has read
 }
+
+// fate is what becomes of a kept connection.
+type fate int
+
+const (
+	kept  fate = iota
+	lost       // everything gets lost, as at a NAT gateway that has forgotten it: nobody is told
+	dying      // the next byte resets it, as at a server that has forgotten it
+)
 
 // disturbance is what happens to a connection in the place of the stand-in. It may pass requests on by the wire.
 type disturbance func(w *wire, conn *net.TCPConn)
@@ -41,7 +50,7 @@ func newWire(t *testing.T, target string) *wire {
 	}
 	w := &wire{
 		URL: "http://" + listener.Addr().String(), target: to.Host,
-		conns: map[*net.TCPConn]bool{}, asked: make(chan struct{}, 1000),
+		conns: map[*net.TCPConn]fate{}, asked: make(chan struct{}, 1000),
 	}
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -80,17 +89,16 @@ func (w *wire) each(do func(*net.TCPConn) error) (n int) {
 	return n
 }
 
-// lose lets everything get lost on the connections that there are now, as a NAT gateway does that has forgotten them:
-// nobody is told.
-func (w *wire) lose() {
+// doom gives this fate to the connections that there are now.
+func (w *wire) doom(f fate) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for conn := range w.conns {
-		w.conns[conn] = true
+		w.conns[conn] = f
 	}
 }
 
-func (w *wire) isLost(conn *net.TCPConn) bool {
+func (w *wire) fate(conn *net.TCPConn) fate {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.conns[conn]
@@ -98,7 +106,7 @@ func (w *wire) isLost(conn *net.TCPConn) bool {
 
 func (w *wire) serve(conn *net.TCPConn) {
 	w.mu.Lock()
-	w.conns[conn] = false
+	w.conns[conn] = kept
 	fault := w.fault
 	w.mu.Unlock()
 	defer func() {
@@ -138,9 +146,20 @@ func (w *wire) request(from *bufio.Reader) *http.Request {
 // pass carries requests to the stand-in and replies back.
 func pass(w *wire, conn *net.TCPConn) {
 	from := bufio.NewReader(conn)
-	for r := w.request(from); r != nil; r = w.request(from) {
-		if w.isLost(conn) {
+	for {
+		_, err := from.Peek(1)
+		switch f := w.fate(conn); {
+		case err != nil:
+			return
+		case f == dying:
+			_ = resetConn(conn)
+			return
+		case f == lost:
 			silence(conn)
+			return
+		}
+		r := w.request(from)
+		if r == nil {
 			return
 		}
 		reply, err := http.DefaultTransport.RoundTrip(r)
