@@ -49,7 +49,7 @@ bench: ## Run all benchmarks
 	@go test -run '^$$' -bench . -benchmem ./...
 
 chaos: ## Disturb the built function: connections, freezes, kills, and EVENTS=100000 in one process
-	@CHAOS_EVENTS=$(EVENTS) go test -count=1 -run '^TestNothingSecret' ./internal/events ./functions/unbind
+	@CHAOS_EVENTS=$(EVENTS) go test -count=1 -run '^Test(NothingSecret|ValuesOf)' ./internal/events ./functions/unbind
 	@CHAOS_EVENTS=$(EVENTS) go test -count=1 -parallel 16 -timeout 90m -v -run '^TestChaos' ./functions/unbind
 
 fuzz: ## Run every fuzz target for FUZZTIME=15s; 10m for a long run
