@@ -19,6 +19,7 @@ SOURCES :=
 STANDINS = $(foreach fault,$(FAULT),-fault $(fault)) $(if $(SECRET),-secret $(SECRET)) $(if $(SOURCES),-sources $(SOURCES))
 
 FUZZTIME  := 15s
+EVENTS    := 100000
 CONFIG    := default
 BOOTSTRAP := .build/bootstrap
 BUILT     := .aws-sam/build
@@ -47,13 +48,12 @@ test: ## Run all tests, with the race detector if there is a C compiler
 bench: ## Run all benchmarks
 	@go test -run '^$$' -bench . -benchmem ./...
 
-fuzz: ## Run every fuzz target for FUZZTIME=15s
-	@go list ./... | while read -r package; do \
-		go test -list '^Fuzz' "$$package" | grep '^Fuzz' | while read -r target; do \
-			echo "== $$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
-		done || exit 1; \
-	done
+chaos: ## Disturb the built function: connections, freezes, kills, and EVENTS=100000 in one process
+	@CHAOS_EVENTS=$(EVENTS) go test -count=1 -run '^Test(NothingSecret|ValuesOf)' ./internal/events ./functions/unbind
+	@CHAOS_EVENTS=$(EVENTS) go test -count=1 -parallel 16 -timeout 90m -v -run '^TestChaos' ./functions/unbind
+
+fuzz: ## Run every fuzz target for FUZZTIME=15s; 10m for a long run
+	@tools/fuzz $(FUZZTIME)
 
 ##### Check code and templates
 

@@ -32,6 +32,7 @@ var notRun = map[string]string{
 	"run":           "TestREADMEShowsWhatARunPrints runs its commands",
 	"check-sources": "TestRun runs its program",
 	"bench":         "its figures are for people",
+	"chaos":         "it takes 10 minutes; make test runs a part of it",
 	"fuzz":          "it takes 15 seconds a target; make test runs the seeds",
 	"build":         "make e2e builds by it",
 	"local":         "TestLocalInvoke runs its command in make e2e",
@@ -117,7 +118,7 @@ func testNames(t *testing.T) map[string]bool {
 		case entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && len(entry.Name()) > 2:
 			return filepath.SkipDir
 		case strings.HasSuffix(path, "_test.go"):
-			for _, match := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(read(t, path), -1) {
+			for _, match := range regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`).FindAllStringSubmatch(read(t, path), -1) {
 				tests[match[1]] = true
 			}
 		}

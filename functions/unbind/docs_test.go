@@ -228,7 +228,7 @@ func TestEveryClassIsExplained(t *testing.T) {
 	}
 }
 
-// What is promised is shown: each row of the tables names tests that there are.
+// What is promised is shown: each row of the tables names tests or fuzz targets that there are.
 func TestEveryGuaranteeNamesItsTests(t *testing.T) {
 	root := filepath.Join("..", "..")
 	tests := testNames(t)
