@@ -2,7 +2,7 @@
 # .tools/ (versions are pinned in tools/), or tells how to install them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-sources test bench fuzz lint validate build build-UnbindFunction check-arch check-endpoint image local local-api deploy e2e clean
+.PHONY: help run check-sources test bench bench-go fuzz lint validate build build-UnbindFunction check-arch check-endpoint image local local-api deploy e2e clean
 
 # template.yaml has the architecture, and the binary is built for it. `make build ARCH=x86_64` builds template and binary
 # for the other one; make passes ARCH on to build-UnbindFunction in MAKEFLAGS. The environment's ARCH is ignored.
@@ -35,7 +35,11 @@ RACE = $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/
 test: ## Run all tests, with the race detector if there is a C compiler
 	@go test $(RACE) ./...
 
-bench: ## Run all benchmarks
+bench: ## Compare the built function with an echo and an obvious one; BIN="name=path …" adds others (15 minutes)
+	@go build -o .build/bench ./bench
+	@.build/bench -bin "$(BIN)"
+
+bench-go: ## Run all benchmarks of the packages
 	@go test -run '^$$' -bench . -benchmem ./...
 
 fuzz: ## Run every fuzz target for FUZZTIME=15s
