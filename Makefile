@@ -10,6 +10,13 @@ ARCH  := $(shell sed -n 's/^ *Architectures: *\[\(.*\)\].*/\1/p' template.yaml)
 EVENT := events/sns-employee-left.json
 PORT  := 3000
 
+# What the stand-ins do; the environment's variables of these names are ignored.
+FAULT   :=
+SECRET  :=
+SOURCES :=
+
+STANDINS = $(foreach fault,$(FAULT),-fault $(fault)) $(if $(SECRET),-secret $(SECRET)) $(if $(SOURCES),-sources $(SOURCES))
+
 FUZZTIME  := 15s
 CONFIG    := default
 BOOTSTRAP := .build/bootstrap
@@ -22,12 +29,12 @@ help: ## Show all targets, and in brackets what they need besides Go and make
 
 ##### With Go and make alone
 
-run: ## Send EVENT=events/… to the real function among stand-ins, and show what happens
+run: ## Send EVENT=events/… to the real function among stand-ins; FAULT=48001 SECRET=index SOURCES=sources.json
 	@go build -o $(BOOTSTRAP) ./functions/unbind
-	@go run ./internal/lambdatest/desk -bootstrap $(BOOTSTRAP) -event $(EVENT)
+	@go run ./internal/lambdatest/desk -bootstrap $(BOOTSTRAP) -event $(EVENT) $(STANDINS)
 
-check-sources: ## Check a file of sources: FILE=sources.json; with SOURCE=name BODY=body.json also map a body
-	@go run ./internal/source/checksources -file "$(FILE)" -source "$(SOURCE)" -body "$(BODY)"
+check-sources: ## Check a file of sources: FILE=sources.json; with SOURCE=name BODY=body.json [PEOPLE=people.json] also map a body
+	@go run ./internal/source/checksources -file "$(FILE)" -source "$(SOURCE)" -body "$(BODY)" -people "$(PEOPLE)"
 
 # The race detector needs cgo and a C compiler.
 RACE = $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/dev/null 2>&1 && echo -race)
@@ -127,12 +134,12 @@ HOST_arm64   := arm64
 HOST          = $(HOST_$(shell uname -m))
 
 local: image ## Send EVENT=events/… to the function in a container with sam local invoke, among stand-ins (Docker, Python)
-	@tools/with-standins $(abspath $(SAM)) local invoke UnbindFunction --config-env local --event $(EVENT)
+	@STANDINS='$(STANDINS)' tools/with-standins $(abspath $(SAM)) local invoke UnbindFunction --config-env local --event $(EVENT)
 
-local-api: image ## Serve the HTTP API on PORT=3000 with sam local start-api, among stand-ins (Docker, Python)
-	@echo "Try it with the key of the desk's source, from another terminal:"
+local-api: image ## Serve the HTTP API on PORT=3000, with your SOURCES=sources.json, among stand-ins (Docker, Python)
+	@echo "Try it from another terminal, with a key of your SOURCES, or of the desk's own:"
 	@echo "  curl -H 'Authorization: Bearer key-of-the-desk' -d '{\"uid\":\"E1001\"}' http://127.0.0.1:$(PORT)/unbind"
-	@tools/with-standins $(abspath $(SAM)) local start-api --config-env local --port $(PORT)
+	@STANDINS='$(STANDINS)' tools/with-standins $(abspath $(SAM)) local start-api --config-env local --port $(PORT)
 
 image:
 	@e2e/lambda-image $(HOST)

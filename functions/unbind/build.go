@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/smithy-go/logging"
@@ -19,6 +20,7 @@ import (
 	"wedata-unbind/internal/events"
 	"wedata-unbind/internal/offboard"
 	"wedata-unbind/internal/queue"
+	"wedata-unbind/internal/schedule"
 	"wedata-unbind/internal/secrets"
 	"wedata-unbind/internal/source"
 	"wedata-unbind/internal/token"
@@ -40,7 +42,13 @@ func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, 
 	reader := secretsmanager.NewFromConfig(sdk)
 	tokens := token.New(secrets.New(reader, secrets.Config{}), cfg.secretID)
 	decoder := departure.Decoder{Zone: cfg.zone}
-	service, err := offboard.New(offboard.Config{API: api, Tokens: tokens, Trust: cfg.trust})
+	work := offboard.Config{API: api, Tokens: tokens, Trust: cfg.trust}
+	var schedules events.Schedules
+	if cfg.schedule.Group != "" {
+		store := schedule.New(scheduler.NewFromConfig(sdk), cfg.schedule)
+		work.Schedules, schedules = store, store
+	}
+	service, err := offboard.New(work)
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +60,9 @@ func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, 
 			Secrets:  secrets.New(reader, secrets.Config{Hold: time.Minute}),
 			SecretID: cfg.sourcesSecretID, Decoder: decoder, Merchants: tokens.Merchants,
 		}),
-		Decoder: decoder,
-		Log:     log,
+		Schedules: schedules,
+		Decoder:   decoder,
+		Log:       log,
 	})
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/schedule"
 	"wedata-unbind/internal/wedata"
 )
 
@@ -20,6 +21,7 @@ type config struct {
 	sourcesSecretID    string
 	queueURL           string
 	deadLetterQueueURL string
+	schedule           schedule.Config
 	zone               *time.Location
 }
 
@@ -32,6 +34,12 @@ func readConfig(getenv func(string) string) (config, error) {
 		sourcesSecretID:    getenv("UNBIND_SOURCES_SECRET_ID"),
 		queueURL:           getenv("UNBIND_QUEUE_URL"),
 		deadLetterQueueURL: getenv("UNBIND_DEAD_LETTER_QUEUE_URL"),
+		schedule: schedule.Config{
+			Group:              getenv("UNBIND_SCHEDULE_GROUP"),
+			RoleARN:            getenv("UNBIND_SCHEDULE_ROLE_ARN"),
+			QueueARN:           getenv("UNBIND_QUEUE_ARN"),
+			DeadLetterQueueARN: getenv("UNBIND_DEAD_LETTER_QUEUE_ARN"),
+		},
 	}
 	var faults []error
 	fault := func(name, format string, args ...any) {

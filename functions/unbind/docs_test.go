@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -163,7 +164,7 @@ func TestEveryTriggerHasAnEventToSend(t *testing.T) {
 
 func TestEveryActionIsInTheREADME(t *testing.T) {
 	for _, name := range events.Actions() {
-		if example := `{"action":"` + name + `"}`; !strings.Contains(section(t, "What comes in"), example) {
+		if example := `{"action":"` + name + `"`; !strings.Contains(section(t, "What comes in"), example) {
 			t.Errorf("the README does not show %s", example)
 		}
 	}
@@ -217,7 +218,7 @@ func TestEveryClassIsExplained(t *testing.T) {
 	}
 	// The others are not WeChat's.
 	classes = append(classes,
-		"secret", "bad_event", "no_time", "still_bound", "not_due", "aws", "unmapped", "unverified", "too_many")
+		"secret", "bad_event", "no_time", "still_bound", "not_due", "schedule", "aws", "unmapped", "unverified", "too_many")
 	text := sectionOf(t, filepath.Join("..", "..", "docs", "operations.md"), "Classes")
 	if explained := firstColumn(text); !slices.Equal(explained, classes) {
 		t.Errorf("the page explains %v, and the classes are %v", explained, classes)
@@ -226,5 +227,45 @@ func TestEveryClassIsExplained(t *testing.T) {
 		if strings.HasPrefix(line, "|") && !regexp.MustCompile(`^\|( [^|]+ \|){3}\n$|^\|[-|]+\n$`).MatchString(line) {
 			t.Errorf("a row lacks what it means or what to do: %s", line)
 		}
+	}
+}
+
+// What is promised is shown: each row of the tables names tests that there are.
+func TestEveryGuaranteeNamesItsTests(t *testing.T) {
+	root := filepath.Join("..", "..")
+	tests := map[string]bool{}
+	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && len(entry.Name()) > 2 {
+			return cmp.Or(err, filepath.SkipDir)
+		}
+		if strings.HasSuffix(path, "_test.go") {
+			for _, match := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(read(t, path), -1) {
+				tests[match[1]] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	for line := range strings.Lines(read(t, filepath.Join(root, "docs", "guarantees.md"))) {
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		if len(cells) < 4 || strings.HasPrefix(cells[1], "-") || strings.Contains(cells[len(cells)-2], "shown by") {
+			continue
+		}
+		rows++
+		named := regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(cells[len(cells)-2], -1)
+		if len(named) == 0 {
+			t.Errorf("a row names no test: %s", line)
+		}
+		for _, match := range named {
+			if !tests[match[1]] {
+				t.Errorf("there is no test %s: %s", match[1], line)
+			}
+		}
+	}
+	if rows < 20 {
+		t.Errorf("%d rows", rows)
 	}
 }

@@ -72,6 +72,10 @@ func newFixture(t testing.TB, options wedatatest.Options) *fixture {
 		"WEDATA_BASE_URL":              wechat.URL,
 		"UNBIND_QUEUE_URL":             w.queue.URL,
 		"UNBIND_DEAD_LETTER_QUEUE_URL": w.dead.URL,
+		"UNBIND_SCHEDULE_GROUP":        "unbind-later",
+		"UNBIND_SCHEDULE_ROLE_ARN":     "arn:aws:iam::123456789012:role/unbind-schedule",
+		"UNBIND_QUEUE_ARN":             w.queue.ARN(),
+		"UNBIND_DEAD_LETTER_QUEUE_ARN": w.dead.ARN(),
 		"AWS_LAMBDA_LOG_FORMAT":        "JSON",
 	}
 	return w
@@ -268,7 +272,7 @@ func TestTheFunctionDoesNotStartWithAFaultyEnvironment(t *testing.T) {
 	}
 }
 
-var unbindNobody = []string{"console-default", "dry-run", "http-hook-challenge", "http-hook-unsigned", "list", "sns-employee-joined"}
+var unbindNobody = []string{"audit", "check", "console-default", "dry-run", "http-hook-challenge", "http-hook-unsigned", "list", "sns-employee-joined"}
 
 // Every file in events/ is an event that a person can send, and the function knows each for what it is.
 func TestEverySampleIsKnown(t *testing.T) {

@@ -231,14 +231,14 @@ func ParseOffset(s string) (*time.Location, error) {
 }
 
 // ParseEffective reads the moment of a departure: an RFC 3339 time, or a date. A date is the last day: the departure
-// is due when that day ends in the Decoder's zone.
+// is due when that day ends in the Decoder's zone. The moment is returned in that zone.
 func (d Decoder) ParseEffective(s string) (time.Time, error) {
-	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return t, nil
-	}
 	zone := d.Zone
 	if zone == nil {
 		zone = time.UTC
+	}
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t.In(zone), nil
 	}
 	day, err := time.ParseInLocation(time.DateOnly, s, zone)
 	if err != nil {

@@ -34,6 +34,8 @@ type Meta struct {
 	Source string
 	// Time is when the event happened. Of two events the later one is newer.
 	Time time.Time
+	// Waited means that the event came out of the queue: a newer one may have come meanwhile.
+	Waited bool
 }
 
 // Event is one payload: these people leave these merchants.

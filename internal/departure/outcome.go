@@ -15,6 +15,8 @@ type Status string
 const (
 	Unbound     Status = "unbound"
 	Unknown     Status = "unknown"
+	Scheduled   Status = "scheduled"
+	Cancelled   Status = "cancelled"
 	Queued      Status = "queued"
 	WouldUnbind Status = "would_unbind"
 	Ignored     Status = "ignored"
@@ -40,9 +42,11 @@ func Statuses() []StatusRow {
 		{Unbound, "WeChat unbound the uid, and its bind list shows that " +
 			"(or the `class` is `unverified`: it has no list to read)", info, true},
 		{Unknown, "not in the merchant's bind list: never bound, or bound under another identifier", info, true},
+		{Scheduled, "will be done at `effective_at`; until then it can be taken back", info, true},
+		{Cancelled, "was taken back; `detail` says what was due", info, true},
 		{Queued, "not done yet; in the queue, tried again after 1, 2, 4 … 60 minutes", warn, true},
 		{WouldUnbind, "a dry run, and the uid is bound", info, true},
-		{Ignored, "not a departure; `detail` says why", info, true},
+		{Ignored, "not a departure, or overtaken by a newer event; `detail` says which", info, true},
 		{Retry, "may work later, and could not be queued", warn, false},
 		{Failed, "somebody must act; `detail` says what to do, and whether the dead-letter queue has it", fault, false},
 	}
@@ -79,6 +83,8 @@ type Outcome struct {
 	DryRun bool
 	// Kept means that the dead-letter queue has the departure.
 	Kept bool
+	// NotBefore is when the next try makes sense, where the outcome knows that better than its class does.
+	NotBefore time.Time
 }
 
 // Lost reports whether the departure is neither done nor kept in a queue.

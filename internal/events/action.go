@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -12,43 +13,80 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// actions is the table of actions: what a person may ask for by {"action":"NAME"}, with an optional merchant or a
-// list.
-func actions() map[string]func(*Handler, context.Context, []string) (any, error) {
-	return map[string]func(*Handler, context.Context, []string) (any, error){
-		"list": (*Handler).list,
+// action is what a person may ask for by {"action":"NAME"}, and nobody is unbound by it.
+type action struct {
+	members []string // which it allows beside "action"
+	do      func(*Handler, context.Context, strictjson.Object) (any, error)
+}
+
+// actions is the table of actions.
+func actions() map[string]action {
+	return map[string]action{
+		"audit":     {[]string{"merchant", "active", "uid_as"}, (*Handler).audit},
+		"check":     {[]string{"merchant"}, (*Handler).check},
+		"list":      {[]string{"merchant"}, (*Handler).list},
+		"scheduled": {[]string{"merchant"}, (*Handler).scheduled},
 	}
 }
 
 // Actions returns the names of the actions, sorted.
 func Actions() []string { return slices.Sorted(maps.Keys(actions())) }
 
+// requestError is an action that is asked for in a wrong way. Any other error of an action is a fault.
+type requestError struct{ error }
+
 // action carries an action out and returns its reply.
 func (h *Handler) action(ctx context.Context, payload strictjson.Object) ([]byte, error) {
 	name, _ := strictjson.Text(payload["action"])
-	do := actions()[name]
-	if do == nil {
+	row, known := actions()[name]
+	if !known {
 		err := fmt.Errorf(`action: not one of %s; {"action":"list"} returns who is bound`, strings.Join(Actions(), ", "))
 		return h.unreadable(ctx, triggerDirect, err)
 	}
-	if err := payload.Only("action", "merchant"); err != nil {
-		return h.unreadable(ctx, triggerDirect, err)
-	}
-	merchants, err := payload.Strings("merchant")
-	if slices.ContainsFunc(merchants, func(appid string) bool { return !departure.IsAppID(appid) }) {
-		err = errors.New("merchant: not an authorizer appid such as wx0123456789abcdef")
-	}
-	if err != nil {
+	if err := payload.Only(append(row.members, "action")...); err != nil {
 		return h.unreadable(ctx, triggerDirect, err)
 	}
 	ctx, cancel := reserve(ctx, queueTime)
 	defer cancel()
-	reply, err := do(h, ctx, merchants)
+	reply, err := row.do(h, ctx, payload)
+	if refused, ok := errors.AsType[requestError](err); ok {
+		return h.unreadable(ctx, triggerDirect, refused)
+	}
+	var text []byte
+	if err == nil {
+		text, err = strictjson.Marshal(reply)
+	}
+	if err == nil && len(text) > maxReply {
+		err = fmt.Errorf("%s: the reply has %d bytes, and Lambda returns at most %d: name fewer merchants",
+			name, len(text), maxReply)
+	}
 	if err != nil {
-		h.cfg.Log.ErrorContext(ctx, name, "reason", err.Error())
+		attrs := []slog.Attr{slog.String("reason", err.Error())}
+		if found, ok := errors.AsType[*checkError](err); ok {
+			attrs = append(attrs, slog.Int("faults", len(found.faults)))
+		}
+		h.cfg.Log.LogAttrs(ctx, slog.LevelError, name, attrs...)
 		return nil, &UnbindError{Cause: err}
 	}
-	return strictjson.Marshal(reply)
+	h.cfg.Log.InfoContext(ctx, name)
+	return text, nil
+}
+
+// maxReply is how long a reply may be, in bytes (AWS Lambda Developer Guide, quotas: 6 MB for a synchronous
+// invocation).
+const maxReply = 6 << 20
+
+// merchantsOf returns the merchants that an action is asked for; none stands for all.
+func merchantsOf(payload strictjson.Object) ([]string, error) {
+	merchants, err := payload.Strings("merchant")
+	if err != nil {
+		return nil, requestError{err}
+	}
+	if slices.ContainsFunc(merchants, func(appid string) bool { return !departure.IsAppID(appid) }) {
+		return nil, requestError{errors.New("merchant: not an authorizer appid such as wx0123456789abcdef")}
+	}
+	slices.Sort(merchants)
+	return slices.Compact(merchants), nil
 }
 
 // binding is a row of {"action":"list"}, in WeChat's own words: is_bind is 1 or 0, times are Unix seconds.
@@ -63,7 +101,11 @@ type binding struct {
 }
 
 // list returns who is bound.
-func (h *Handler) list(ctx context.Context, merchants []string) (any, error) {
+func (h *Handler) list(ctx context.Context, payload strictjson.Object) (any, error) {
+	merchants, err := merchantsOf(payload)
+	if err != nil {
+		return nil, err
+	}
 	found, err := h.cfg.Offboard.Bindings(ctx, merchants)
 	if err != nil {
 		return nil, err

@@ -45,6 +45,7 @@ type bench struct {
 	secrets     *lambdatest.SecretsManager
 	sqs         *lambdatest.SQS
 	queue, dead *lambdatest.Queue
+	asked       *queue.Queue
 	token       string
 	log         *lockedBuffer
 }
@@ -55,6 +56,8 @@ type options struct {
 	noQueue bool
 	sources string // the sources' secret, "" for none
 	now     func() time.Time
+
+	schedules events.Schedules
 }
 
 func newBench(t *testing.T, o options) *bench {
@@ -94,12 +97,15 @@ func newBench(t *testing.T, o options) *bench {
 		sources.SecretID = sourcesID
 		b.secrets.Put(sourcesID, o.sources)
 	}
+	b.asked = waiting
 	if b.Handler, err = events.New(events.Config{
 		Offboard: service,
 		Queue:    waiting,
 		Sources:  source.New(sources),
 		Decoder:  sources.Decoder,
-		Log:      slog.New(slog.NewJSONHandler(b.log, nil)),
+
+		Schedules: o.schedules,
+		Log:       slog.New(slog.NewJSONHandler(b.log, nil)),
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -18,13 +18,15 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// Config configures a [Handler]. All of it is required but Now.
+// Config configures a [Handler]. All of it is required but Schedules and Now.
 type Config struct {
 	Offboard *offboard.Service
 	Queue    *queue.Queue
 	Sources  *source.Registry
 	Decoder  departure.Decoder
 	Log      *slog.Logger
+	// Schedules is where later departures wait, for the actions check and scheduled. Nil: there is none.
+	Schedules Schedules
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }

@@ -72,7 +72,10 @@ func (h *Handler) unbind(w http.ResponseWriter, r *http.Request, body []byte) {
 		return
 	}
 	status := http.StatusOK
-	if slices.ContainsFunc(outcomes, func(o *departure.Outcome) bool { return o.Status == departure.Queued }) {
+	waits := func(o *departure.Outcome) bool {
+		return o.Status == departure.Queued || o.Status == departure.Scheduled
+	}
+	if slices.ContainsFunc(outcomes, waits) {
 		status = http.StatusAccepted
 	}
 	writeJSON(w, status, "application/json", map[string]any{"outcomes": outcomes})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/queue"
@@ -51,9 +52,18 @@ func (h *Handler) enqueue(ctx context.Context, outcomes []*departure.Outcome, wh
 		}
 		body, _ := strictjson.Marshal(o.Departure.Event()) // texts and times of JSON: it cannot fail
 		picked = append(picked, o)
-		messages = append(messages, queue.Message{Body: body, Delay: queue.Delay(o.Class, h.cfg.Now())})
+		messages = append(messages, queue.Message{Body: body, Delay: h.wait(o, queue.Delay(o.Class, h.cfg.Now()))})
 	}
 	taken(picked, h.cfg.Queue.Send(ctx, messages), queued)
+}
+
+// wait returns how long to wait before the next try: until the outcome's own moment, or as its class asks for. A second
+// is added since SQS counts in whole seconds.
+func (h *Handler) wait(o *departure.Outcome, byClass time.Duration) time.Duration {
+	if o.NotBefore.IsZero() {
+		return byClass
+	}
+	return max(0, o.NotBefore.Sub(h.cfg.Now())) + time.Second
 }
 
 func queued(o *departure.Outcome) { o.Status = departure.Queued }

@@ -35,6 +35,9 @@ func (h *Handler) sqs(ctx context.Context, e event) ([]byte, error) {
 	total := 0
 	for i, record := range e.records {
 		read, pairs := h.bounded(ctx, h.readMessage(ctx, record.SQSMessage))
+		for j := range read {
+			read[j].Waited = true
+		}
 		if total+pairs > departure.MaxPairs {
 			read, pairs = []departure.Event{departure.Later(read[0])}, 0
 		}
@@ -101,7 +104,7 @@ func (h *Handler) settle(ctx context.Context, m message) bool {
 	}
 	// It is hidden as long as the outcome asks for. If hiding fails, it comes back when its present visibility timeout
 	// ends.
-	wait := queue.Wait(m.outcomes[i].Class, m.received(), h.cfg.Now())
+	wait := h.wait(m.outcomes[i], queue.Wait(m.outcomes[i].Class, m.received(), h.cfg.Now()))
 	if err := h.cfg.Queue.Hide(ctx, m.ReceiptHandle, wait); err != nil {
 		h.cfg.Log.WarnContext(ctx, "message stays in the queue", "messageId", m.MessageId, "reason", err.Error())
 	}

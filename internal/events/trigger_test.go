@@ -172,14 +172,14 @@ func TestWhatTheQueueCannotTakeEndsTheInvocationInAnError(t *testing.T) {
 	}
 }
 
-func TestADepartureInTheFutureIsNeverEarly(t *testing.T) {
+func TestWithoutAScheduleGroupALaterDepartureIsNeverEarly(t *testing.T) {
 	b := newBench(t, options{})
 	reply, err := b.send(t, snsEvent(t, `{"uid":"E1001","effective_at":"9000-01-01"}`))
 	if err != nil || statuses(t, reply) != "failed" {
 		t.Fatalf("got %s, %v", reply, err)
 	}
 	dead := b.dead.Messages()
-	if len(dead) != 1 || !strings.HasPrefix(dead[0].Attributes["reason"].StringValue, "due at 9000-01-02T00:00:00+08:00") || !b.bound("E1001") {
+	if len(dead) != 1 || dead[0].Attributes["class"].StringValue != "schedule" || !b.bound("E1001") {
 		t.Errorf("dead letters %+v", dead)
 	}
 	if _, err := b.send(t, `{"uid":"E1001","effective_at":"9000-01-01"}`); err == nil || len(b.wechat.Calls()) > 0 {

@@ -9,22 +9,31 @@ import (
 	"sync"
 )
 
-// AWS is Secrets Manager and SQS at one address, as AWS_ENDPOINT_URL in a function's environment wants it.
+// AWS is Secrets Manager, SQS and EventBridge Scheduler at one address, as AWS_ENDPOINT_URL in a function's environment
+// wants it.
 type AWS struct {
-	Secrets *SecretsManager
-	SQS     *SQS
+	Secrets   *SecretsManager
+	SQS       *SQS
+	Scheduler *Scheduler
 }
 
-// NewAWS returns both services, without secrets and without queues.
-func NewAWS() *AWS { return &AWS{Secrets: NewSecretsManager(), SQS: NewSQS()} }
+// NewAWS returns the services, without secrets, queues and schedules.
+func NewAWS() *AWS {
+	queues := NewSQS()
+	return &AWS{Secrets: NewSecretsManager(), SQS: queues, Scheduler: NewScheduler(queues)}
+}
 
-// ServeHTTP passes the request to the service whose name stands before the operation's in X-Amz-Target.
+// ServeHTTP passes the request to the service whose name stands before the operation's in X-Amz-Target, or to Scheduler
+// by its path.
 func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.HasPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS.") {
+	switch {
+	case strings.HasPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS."):
 		a.SQS.ServeHTTP(w, r)
-		return
+	case strings.HasPrefix(r.URL.Path, schedulerPath):
+		a.Scheduler.ServeHTTP(w, r)
+	default:
+		a.Secrets.ServeHTTP(w, r)
 	}
-	a.Secrets.ServeHTTP(w, r)
 }
 
 // Fault is what goes wrong with calls of a service. Exactly one of Code, Status alone, Hang and Drop is set.
@@ -77,11 +86,16 @@ func (e *endpoint) nextFault() Fault {
 
 // ServeHTTP answers an SDK client of the service.
 func (e *endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	_, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	e.serve(w, r, name)
+}
+
+// serve answers a call of the operation with that name.
+func (e *endpoint) serve(w http.ResponseWriter, r *http.Request, name string) {
 	input, err := io.ReadAll(r.Body)
 	if err != nil {
 		return
 	}
-	_, name, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	operation := e.operations[name]
 	if operation == nil {
 		refuse(w, http.StatusBadRequest, "UnknownOperationException", "the stand-in does not know "+name)

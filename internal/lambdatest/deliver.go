@@ -72,7 +72,7 @@ func (q *Queue) record(m *Message) awsevents.SQSMessage {
 		},
 		MessageAttributes: map[string]awsevents.SQSMessageAttribute{},
 		EventSource:       "aws:sqs", AWSRegion: Region,
-		EventSourceARN: "arn:aws:sqs:" + Region + ":" + accountID + ":" + q.Name,
+		EventSourceARN: q.ARN(),
 	}
 	for name, a := range m.Attributes {
 		record.MessageAttributes[name] = awsevents.SQSMessageAttribute{DataType: a.DataType, StringValue: &a.StringValue}

@@ -1,5 +1,5 @@
 // Package lambdatest stands in for the parts of AWS that a Lambda function needs: the Lambda Runtime API that drives
-// its built binary, Secrets Manager, and SQS, which passes to the function what it has queued.
+// its built binary, Secrets Manager, SQS, which passes to the function what it has queued, and EventBridge Scheduler.
 //
 // Tests, benchmarks and `make run` use it; it needs no account and no network. Every stand-in is an [http.Handler]
 // that speaks the service's own protocol, so the function uses its real SDK clients.

@@ -11,8 +11,8 @@ import (
 
 const maxMessageBytes = 1 << 20 // of a message with its attributes, and of a whole batch
 
-// SQS stands in for Amazon SQS with standard queues. It is an [http.Handler] that answers SendMessageBatch and
-// ChangeMessageVisibility; [Queue.Deliver] is its event source mapping.
+// SQS stands in for Amazon SQS with standard queues. It is an [http.Handler] that answers SendMessageBatch,
+// ChangeMessageVisibility and GetQueueAttributes; [Queue.Deliver] is its event source mapping.
 type SQS struct {
 	endpoint
 
@@ -80,6 +80,7 @@ func NewSQS() *SQS {
 	s.operations = map[string]func([]byte) (any, *apiError){
 		"SendMessageBatch":        s.sendMessageBatch,
 		"ChangeMessageVisibility": s.changeVisibility,
+		"GetQueueAttributes":      s.getQueueAttributes,
 	}
 	return s
 }
@@ -120,6 +121,20 @@ func (q *Queue) Send(body string, attributes map[string]Attribute) {
 	q.sqs.mu.Lock()
 	defer q.sqs.mu.Unlock()
 	q.add(&Message{Body: body, Attributes: attributes})
+}
+
+// ARN is the queue's name in policies and schedules.
+func (q *Queue) ARN() string { return "arn:aws:sqs:" + Region + ":" + accountID + ":" + q.Name }
+
+// sendTo puts a message into the queue with that ARN, if there is one.
+func (s *SQS) sendTo(arn, body string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, q := range s.queues {
+		if q.ARN() == arn {
+			q.add(&Message{Body: body})
+		}
+	}
 }
 
 // Redrive moves all messages to another queue, as new ones: what StartMessageMoveTask does with a dead-letter queue.
@@ -270,4 +285,22 @@ func (s *SQS) changeVisibility(input []byte) (any, *apiError) {
 	}
 	q.inFlight[in.ReceiptHandle].Delay = time.Duration(in.VisibilityTimeout) * time.Second
 	return struct{}{}, nil
+}
+
+// getQueueAttributes returns the ARN, which every queue has, whatever is asked for.
+func (s *SQS) getQueueAttributes(input []byte) (any, *apiError) {
+	var in struct {
+		QueueURL string `json:"QueueUrl"`
+	}
+	if err := decode(input, &in); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	q := s.queues[in.QueueURL]
+	if q == nil {
+		return nil, noQueue()
+	}
+	arn := "arn:aws:sqs:" + Region + ":" + accountID + ":" + q.Name
+	return map[string]any{"Attributes": map[string]string{"QueueArn": arn}}, nil
 }

@@ -19,7 +19,13 @@ const (
 	classNotDue     = "not_due"
 	classStillBound = "still_bound"
 	classUnverified = "unverified"
+	classSchedule   = "schedule"
 )
+
+// noTime is the error of a call that the context leaves no time for.
+func noTime(ctx context.Context) error {
+	return fmt.Errorf("no time left in this invocation: %w", ctx.Err())
+}
 
 // settle sets the outcome of a departure whose last call ended in err. Nil is errcode 0.
 func settle(o *departure.Outcome, err error) {

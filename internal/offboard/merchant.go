@@ -44,7 +44,7 @@ func (s *Service) merchant(appid string, merchants int) *merchant {
 }
 
 // unbind carries out the departures of the merchant, then verifies them.
-func (m *merchant) unbind(whole context.Context, outcomes []*departure.Outcome) {
+func (m *merchant) unbind(whole context.Context, ps people, outcomes []*departure.Outcome) {
 	ctx := whole
 	if deadline, ok := whole.Deadline(); ok && !m.cfg.Trust {
 		// The bind list needs time too: what was unbound and not verified would be tried again.
@@ -57,6 +57,12 @@ func (m *merchant) unbind(whole context.Context, outcomes []*departure.Outcome) 
 	group.SetLimit(m.share)
 	for i, o := range outcomes {
 		group.Go(func() error {
+			if p := ps[o.UID]; p != nil {
+				_, _ = m.current(ctx, nil) // the token is read meanwhile; its error comes again
+				if p.wait(ctx, o) {
+					return nil
+				}
+			}
 			attempts, err := m.call(ctx, func(token string) error { return m.cfg.API.UnbindUser(ctx, token, o.UID) })
 			o.Attempts = attempts
 			settle(o, err)
@@ -111,6 +117,9 @@ func (m *merchant) dryRun(ctx context.Context, outcomes []*departure.Outcome) {
 			o.Status, o.Detail = departure.Unknown, notListed(o.UID)
 		case isBound:
 			o.Status = departure.WouldUnbind
+			if o.EffectiveAt.After(m.cfg.Now()) {
+				o.Detail = due(o.Departure)
+			}
 		default:
 			o.Detail = "the bind list shows the uid as unbound already"
 		}
@@ -179,7 +188,7 @@ func (m *merchant) call(ctx context.Context, do func(token string) error) (attem
 // that is refused too, the work on this merchant ends.
 func (m *merchant) current(ctx context.Context, refused *refusedError) (*Token, error) {
 	if ctx.Err() != nil {
-		return nil, fmt.Errorf("no time left in this invocation: %w", ctx.Err())
+		return nil, noTime(ctx)
 	}
 	m.lock <- struct{}{}
 	defer func() { <-m.lock }()

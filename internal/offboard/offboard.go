@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -26,7 +25,9 @@ type API interface {
 type Config struct {
 	API    API
 	Tokens Tokens
-	Trust  bool // take WeChat's errcode 0 for an unbinding, without reading the bind list
+	// Schedules keeps later departures and cancellations. Where it is nil, both are Failed.
+	Schedules Schedules
+	Trust     bool // take WeChat's errcode 0 for an unbinding, without reading the bind list
 	// Concurrency is about how many calls to WeChat run at once. Every merchant gets the same share of them, at least
 	// one. Default 16.
 	Concurrency int
@@ -76,7 +77,8 @@ func (s *Service) DryRun(ctx context.Context, events ...departure.Event) [][]dep
 // each plans the outcomes of all events, then carries out or dry runs those that are open, merchant by merchant.
 func (s *Service) each(ctx context.Context, events []departure.Event, dryRun bool) [][]departure.Outcome {
 	all := make([][]departure.Outcome, len(events))
-	open := map[string][]*departure.Outcome{}
+	open, ps := map[string][]*departure.Outcome{}, people{}
+	start := s.cfg.Now()
 	merchants, fault := s.Merchants(ctx, events)
 	// The caller may have counted while the merchants could not be read.
 	tooMany := departure.Pairs(events, len(merchants)) > departure.MaxPairs
@@ -84,24 +86,36 @@ func (s *Service) each(ctx context.Context, events []departure.Event, dryRun boo
 		if tooMany {
 			event = departure.Later(event)
 		}
-		all[i] = s.plan(event, merchants, fault)
+		later := !dryRun && (event.Type == departure.TypeCancelled || event.EffectiveAt.After(start))
+		all[i] = s.plan(event, merchants, fault, later)
 		for j := range all[i] {
 			o := &all[i][j]
 			o.DryRun = dryRun
-			if o.Status == "" {
+			switch {
+			case o.Status != "":
+			case later:
+				p := ps.add(o.UID)
+				p.later = append(p.later, o)
+			default:
 				open[o.Merchant] = append(open[o.Merchant], o)
+				if o.Waited && !dryRun && s.cfg.Schedules != nil {
+					ps.add(o.UID)
+				}
 			}
 		}
 	}
-	start := s.cfg.Now()
-	var group errgroup.Group
+	var asked, group errgroup.Group
+	asked.Go(func() error {
+		ps.settle(ctx, s)
+		return nil
+	})
 	group.SetLimit(s.cfg.Concurrency)
 	for appid, outcomes := range open {
 		group.Go(func() error {
 			if m := s.merchant(appid, len(open)); dryRun {
 				m.dryRun(ctx, outcomes)
 			} else {
-				m.unbind(ctx, outcomes)
+				m.unbind(ctx, ps, outcomes)
 			}
 			for _, o := range outcomes {
 				o.Took = s.cfg.Now().Sub(start)
@@ -109,7 +123,12 @@ func (s *Service) each(ctx context.Context, events []departure.Event, dryRun boo
 			return nil
 		})
 	}
-	_ = group.Wait() // no function errs: every fault is in an outcome
+	_, _ = group.Wait(), asked.Wait() // no function errs: every fault is in an outcome
+	for i, event := range events {
+		if s.cfg.Schedules != nil && !dryRun && event.Type == departure.TypeLeft {
+			s.forget(ctx, ps, event, all[i])
+		}
+	}
 	return all
 }
 
@@ -123,31 +142,36 @@ func (s *Service) Merchants(ctx context.Context, events []departure.Event) ([]st
 	return appids, err
 }
 
-// plan returns the outcomes that an event will have. Those without a status are to be carried out.
-func (s *Service) plan(event departure.Event, merchants []string, fault error) []departure.Outcome {
+// plan returns the outcomes that an event will have. Those without a status are to be carried out. An event for later is
+// not spread over the merchants: that is done on its day.
+func (s *Service) plan(event departure.Event, merchants []string, fault error, later bool) []departure.Outcome {
 	if event.Status != "" {
 		return []departure.Outcome{event.Outcome()}
 	}
-	if len(event.Merchants) > 0 {
+	if event.Time.IsZero() {
+		event.Time = s.cfg.Now()
+	}
+	switch {
+	case later && s.cfg.Schedules == nil:
+		merchants, fault = []string{""}, unsetError{}
+	case later:
+		merchants, fault = []string{""}, nil
+	case event.Type == departure.TypeCancelled:
+		return []departure.Outcome{departure.Ignore(event.Meta, "a dry run; a cancellation unbinds nobody").Outcome()}
+	case len(event.Merchants) > 0:
 		fault = nil
-	} else if fault != nil {
+	case fault != nil:
 		merchants = []string{""}
+	}
+	if event.Type == departure.TypeCancelled {
+		event.EffectiveAt = time.Time{} // a cancellation counts at once
 	}
 	departures := event.Departures(merchants)
 	outcomes := make([]departure.Outcome, len(departures))
 	for i, d := range departures {
-		o := &outcomes[i]
-		o.Departure = d
-		switch {
-		case fault != nil:
-			settle(o, fault)
-		case d.Type == departure.TypeCancelled:
-			o.Status, o.Class = departure.Failed, classNotDue
-			o.Detail = "a departure was taken back, and nothing is scheduled that could be cancelled"
-		case d.EffectiveAt.After(s.cfg.Now()):
-			o.Status, o.Class = departure.Failed, classNotDue
-			o.Detail = fmt.Sprintf("due at %s, and nothing here can wait that long: send it again when it is due",
-				d.EffectiveAt.Format(time.RFC3339))
+		outcomes[i].Departure = d
+		if fault != nil {
+			settle(&outcomes[i], fault)
 		}
 	}
 	return outcomes

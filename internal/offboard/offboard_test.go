@@ -663,8 +663,8 @@ func TestADryRunChangesNothing(t *testing.T) {
 	}
 	later := leaves("E1001")
 	later.EffectiveAt = now.Add(time.Hour)
-	if got := b.DryRun(t.Context(), later)[0][0]; got.Status != departure.Failed {
-		t.Errorf("a later departure: the dry run says %s, want failed", got.Status)
+	if got := b.DryRun(t.Context(), later)[0][0]; got.Status != departure.WouldUnbind || got.Detail != "due 2026-11-23T02:00Z" {
+		t.Errorf("a later departure: the dry run says %s (%s)", got.Status, got.Detail)
 	}
 	b.wechat.Grant(shop, false)
 	if got := b.DryRun(t.Context(), leaves("E1001"))[0][0]; got.Status != departure.Failed || got.ErrCode != 48001 {

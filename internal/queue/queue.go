@@ -28,6 +28,9 @@ type SQS interface {
 	ChangeMessageVisibility(
 		context.Context, *sqs.ChangeMessageVisibilityInput, ...func(*sqs.Options),
 	) (*sqs.ChangeMessageVisibilityOutput, error)
+	GetQueueAttributes(
+		context.Context, *sqs.GetQueueAttributesInput, ...func(*sqs.Options),
+	) (*sqs.GetQueueAttributesOutput, error)
 }
 
 // Message is one message to send.
@@ -67,18 +70,47 @@ func New(client SQS, url, deadLetterURL string) *Queue {
 
 // Send sends messages to the queue. It returns one error for each message, nil where SQS confirms it.
 func (q *Queue) Send(ctx context.Context, messages []Message) []error {
-	return q.send(ctx, destination{"queue", "UNBIND_QUEUE_URL", q.url}, messages)
+	return q.send(ctx, q.queue(), messages)
 }
 
 // SendToDeadLetterQueue sends messages to the dead-letter queue, with one error for each like Send.
 func (q *Queue) SendToDeadLetterQueue(ctx context.Context, messages []Message) []error {
-	return q.send(ctx, destination{"dead-letter queue", "UNBIND_DEAD_LETTER_QUEUE_URL", q.deadLetter}, messages)
+	return q.send(ctx, q.deadLetterQueue(), messages)
+}
+
+// Reachable errs where the queue cannot be asked for its attributes. It sends nothing.
+func (q *Queue) Reachable(ctx context.Context) error { return q.reachable(ctx, q.queue()) }
+
+// DeadLetterQueueReachable errs where the dead-letter queue cannot be asked, like Reachable.
+func (q *Queue) DeadLetterQueueReachable(ctx context.Context) error {
+	return q.reachable(ctx, q.deadLetterQueue())
+}
+
+func (q *Queue) reachable(ctx context.Context, to destination) error {
+	if to.url == "" {
+		return to.missing()
+	}
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	name := types.QueueAttributeNameQueueArn
+	out, err := q.sqs.GetQueueAttributes(ctx, &sqs.GetQueueAttributesInput{
+		QueueUrl: &to.url, AttributeNames: []types.QueueAttributeName{name},
+	})
+	if err == nil && out.Attributes[string(name)] == "" {
+		err = errors.New("SQS did not answer with it: " + adviceProxy)
+	} else if err != nil {
+		err = short(err)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: get queue attributes: %w", to.name, err)
+	}
+	return nil
 }
 
 // Hide hides a received message for a while, counted from now. A wait that SQS does not allow is cut.
 func (q *Queue) Hide(ctx context.Context, receiptHandle string, wait time.Duration) error {
 	if q.url == "" {
-		return errors.New("queue: there is none: set UNBIND_QUEUE_URL")
+		return q.queue().missing()
 	}
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -96,12 +128,22 @@ func (q *Queue) Hide(ctx context.Context, receiptHandle string, wait time.Durati
 // destination is one of the two queues.
 type destination struct{ name, variable, url string }
 
+func (q *Queue) queue() destination { return destination{"queue", "UNBIND_QUEUE_URL", q.url} }
+
+func (q *Queue) deadLetterQueue() destination {
+	return destination{"dead-letter queue", "UNBIND_DEAD_LETTER_QUEUE_URL", q.deadLetter}
+}
+
+func (d destination) missing() error {
+	return fmt.Errorf("%s: there is none: set %s", d.name, d.variable)
+}
+
 // send sends messages in batches, some at once. After a batch of which the queue took nothing, the rest is not tried:
 // the invocation's time is limited.
 func (q *Queue) send(ctx context.Context, to destination, messages []Message) []error {
 	errs := make([]error, len(messages))
 	if to.url == "" {
-		return fill(errs, fmt.Errorf("%s: there is none: set %s", to.name, to.variable))
+		return fill(errs, to.missing())
 	}
 	var down atomic.Pointer[error]
 	var group errgroup.Group

@@ -100,6 +100,16 @@ func TestACallWithoutAReplyEnds(t *testing.T) {
 			"hide", func(t *testing.T, q *queue.Queue) error { return q.Hide(t.Context(), "receipt", time.Minute) },
 			"queue: change message visibility: not reached: no reply in time: it may work later",
 		},
+		{
+			"ask for the queue", func(t *testing.T, q *queue.Queue) error { return q.Reachable(t.Context()) },
+			"queue: get queue attributes: not reached: no reply in time: it may work later",
+		},
+		{
+			"ask for the dead-letter queue", func(t *testing.T, q *queue.Queue) error {
+				return q.DeadLetterQueueReachable(t.Context())
+			},
+			"dead-letter queue: get queue attributes: not reached: no reply in time: it may work later",
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -1,7 +1,7 @@
 package source
 
 import (
-	"cmp"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strings"
@@ -10,22 +10,40 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// bearer is a sender that sends a shared secret in a header.
+// bearer is a sender that sends a shared secret in a header or in the query.
 type bearer struct {
-	keys   []string
-	header string
+	keys []string
+	part part
 }
+
+var authorization = newPart("Authorization", false)
 
 func readBearer(m *members) scheme {
-	return bearer{bearerKeys(m), cmp.Or(m.header("header"), "Authorization")}
+	b := bearer{bearerKeys(m), m.part("header")}
+	if b.part == (part{}) {
+		b.part = authorization
+	}
+	return b
 }
 
-// bearerKeys removes a leading "Bearer ", as is done with the header, so that both ways to paste a key work.
+// bearerKeys removes a leading "Bearer " or "Basic ", as is done with what is sent, so that a key works whether it is
+// pasted with that word or without.
 func bearerKeys(m *members) []string {
-	return m.keys(func(key string) ([]byte, error) { return []byte(withoutBearer(key)), nil })
+	return m.keys(func(key string) ([]byte, error) {
+		credentials, _ := withoutScheme(key)
+		return []byte(credentials), nil
+	})
 }
 
-func withoutBearer(s string) string { return strings.TrimPrefix(s, "Bearer ") }
+// withoutScheme removes the name of an authentication scheme, in any case (RFC 9110, section 11.1).
+func withoutScheme(s string) (credentials string, basic bool) {
+	word, rest, found := strings.Cut(s, " ")
+	basic = found && strings.EqualFold(word, "Basic")
+	if basic || found && strings.EqualFold(word, "Bearer") {
+		return rest, basic
+	}
+	return s, false
+}
 
 func (b bearer) open(r *http.Request, body []byte, _ time.Time) (message, error) {
 	if err := b.verify(r); err != nil {
@@ -34,13 +52,19 @@ func (b bearer) open(r *http.Request, body []byte, _ time.Time) (message, error)
 	return decoded(r.Header, body), nil
 }
 
+// verify compares what was sent with every key. The key of a sender that uses Basic may also be written as user:password.
 func (b bearer) verify(r *http.Request) error {
-	value, ok := single(r.Header.Values(b.header))
+	value, ok := single(b.part.values(r))
 	if !ok {
-		return notVerified(b.header + " is missing, or stands twice")
+		return notVerified(b.part.shown() + " is missing, or stands twice")
 	}
-	if !anyEqual([]string{withoutBearer(value)}, b.keys) {
-		return notVerified(b.header + " is none of the keys")
+	credentials, basic := withoutScheme(value)
+	given := []string{credentials}
+	if pair, err := base64.StdEncoding.DecodeString(credentials); basic && err == nil {
+		given = append(given, string(pair))
+	}
+	if !anyEqual(given, b.keys) {
+		return notVerified(b.part.shown() + " is none of the keys")
 	}
 	return nil
 }
@@ -49,12 +73,14 @@ func (b bearer) verify(r *http.Request) error {
 // (Okta Support, "Unable to verify event hook"), so it is verified as well.
 type okta struct{ bearer }
 
-func readOkta(m *members) scheme { return okta{bearer{bearerKeys(m), "Authorization"}} }
+func readOkta(m *members) scheme { return okta{bearer{bearerKeys(m), authorization}} }
 
-// oktaMapping: who is deactivated or deleted has left, who is suspended has not (Okta, "Event Types").
+// oktaMapping: who is deactivated or deleted has left, who is suspended has not (Okta, "Event Types"). An event without
+// an outcome counts as one that succeeded: ! in a path stands for what is taken then.
 var oktaMapping = mapping{
 	each: "data.events",
-	left: rules{newRule(`{"eventType":["user.lifecycle.deactivate","user.lifecycle.delete.initiated"]}`)},
+	left: rules{newRule(`{"eventType":["user.lifecycle.deactivate","user.lifecycle.delete.initiated"],
+		"[outcome.result,!\"SUCCESS\"].0":["SUCCESS"]}`)},
 	id:   paths{"uuid"},
 	time: paths{"published"},
 }

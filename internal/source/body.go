@@ -2,7 +2,6 @@ package source
 
 import (
 	"bytes"
-	"encoding/xml"
 	"errors"
 	"io"
 	"mime"
@@ -19,13 +18,14 @@ import (
 // Bodies and their readers:
 //   - JSON stays as it is. gjson tries the paths on it. Of two members of one name it takes the first, where other
 //     readers take the last. So strictjson reads the body first: it refuses such names at any depth.
-//   - XML and forms become an object of strings. A name that stands twice is an error for the same reason.
+//   - A form becomes an object of strings. A name that stands twice is an error for the same reason.
+//   - XML becomes nested objects.
 //   - A byte order mark is skipped. Other charsets than UTF-8 and compressed bodies are errors.
 
 // maxDepth bounds the work of gjson: its @dig takes half a minute on a body of MaxBody bytes with 10,000 levels.
 const maxDepth = 64
 
-// decode returns the body as JSON text: JSON as it is, other formats as an object of strings. No error quotes it.
+// decode returns the body as JSON text: JSON as it is, other formats as objects of strings. No error quotes it.
 func decode(header http.Header, body []byte) ([]byte, error) {
 	for _, encoding := range header.Values("Content-Encoding") {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -37,12 +37,12 @@ func decode(header http.Header, body []byte) ([]byte, error) {
 		return nil, errors.New("the body is not in UTF-8: have it sent in UTF-8")
 	}
 	body = withoutMark(body)
-	var fields map[string]string
+	var fields any
 	var err error
 	switch {
 	case isForm(header, body):
 		fields, err = formFields(body)
-	case bytes.HasPrefix(bytes.TrimSpace(body), []byte("<")):
+	case isXML(body):
 		fields, err = xmlFields(body)
 	default:
 		value, err := readJSON(body)
@@ -108,53 +108,6 @@ func formFields(body []byte) (map[string]string, error) {
 			return nil, errors.New("a name stands twice in the form")
 		}
 		fields[name] = list[0]
-	}
-	return fields, nil
-}
-
-// element is an XML element. Attributes and namespaces are not read.
-type element struct {
-	XMLName  xml.Name
-	Text     string    `xml:",chardata"`
-	Elements []element `xml:",any"`
-}
-
-// xmlFields reads the elements inside the root element: {"UserID":"zhangsan"} for
-// <xml><UserID>zhangsan</UserID></xml>. An element that holds elements is no string and is left out. encoding/xml
-// limits the depth, and knows no entities but the five of XML itself.
-func xmlFields(body []byte) (map[string]string, error) {
-	var roots []element
-	for dec := xml.NewDecoder(bytes.NewReader(body)); ; {
-		token, err := dec.Token()
-		if errors.Is(err, io.EOF) && len(roots) == 1 {
-			break
-		}
-		beside := false
-		switch t := token.(type) {
-		case xml.StartElement:
-			var root element
-			err = dec.DecodeElement(&root, &t)
-			roots = append(roots, root)
-		case xml.CharData:
-			beside = len(bytes.TrimSpace(t)) > 0
-		case xml.Directive:
-			beside = true
-		}
-		if err != nil || beside || len(roots) > 1 {
-			return nil, errors.New("not XML, not complete, or with a DTD, text or element beside the root element")
-		}
-	}
-	fields := map[string]string{}
-	for _, e := range roots[0].Elements {
-		if _, again := fields[e.XMLName.Local]; again {
-			return nil, errors.New("an element stands twice in the XML")
-		}
-		fields[e.XMLName.Local] = e.Text
-	}
-	for _, e := range roots[0].Elements {
-		if len(e.Elements) > 0 {
-			delete(fields, e.XMLName.Local)
-		}
 	}
 	return fields, nil
 }

@@ -42,10 +42,16 @@ func TestBodies(t *testing.T) {
 		{"XML", nil, "<xml>\n <UserID><![CDATA[zhang]]></UserID><N>&lt;1&gt;</N><E/></xml>\n", `{"E":"","N":"<1>","UserID":"zhang"}`},
 		{"XML with a declaration", nil, `<?xml version="1.0" encoding="utf-8"?><x><a>1</a></x>`, `{"a":"1"}`},
 		{"XML in another charset", nil, `<?xml version="1.0" encoding="gbk"?><x><a>1</a></x>`, ""},
-		{"XML inside XML", nil, `<x><list><a>1</a></list><b>2</b></x>`, `{"b":"2"}`},
+		{"XML inside XML", nil, `<x><list><a>1</a></list><b>2</b></x>`, `{"b":"2","list":{"a":"1"}}`},
 		{"XML with a comment inside a value", nil, `<x><a>1<!-- -->2</a></x>`, `{"a":"12"}`},
-		{"XML with an element twice, once with others in it", nil, `<x><a><b/></a><a>2</a></x>`, ""},
-		{"XML with an element twice", nil, `<x><a>1</a><a>2</a></x>`, ""},
+		{"XML with an element twice, once with others in it", nil, `<x><a><b/></a><a>2</a></x>`, `{"a":[{"b":""},"2"]}`},
+		{"XML with an element twice", nil, `<x><a>1</a><a>2</a></x>`, `{"a":["1","2"]}`},
+		{"XML with an element twice, apart", nil, `<x><a>1</a><b/><a>2</a><a>3</a></x>`, `{"a":["1","2","3"],"b":""}`},
+		{"XML with namespaces and attributes", nil, `<s:Envelope xmlns:s="urn:s"><s:Body><n:a xmlns:n="urn:n" k="v">1</n:a></s:Body></s:Envelope>`, `{"Body":{"a":"1"}}`},
+		{"XML with text between elements", nil, "<x>\n more <a>1</a> text</x>", `{"a":"1"}`},
+		{"XML with one element", nil, `<x>text</x>`, `{}`},
+		{"XML as deep as allowed", nil, strings.Repeat("<x>", maxDepth/2) + strings.Repeat("</x>", maxDepth/2), strings.Repeat(`{"x":`, maxDepth/2-1) + `""` + strings.Repeat("}", maxDepth/2-1)},
+		{"deeper XML", nil, strings.Repeat("<x>", maxDepth/2+1) + strings.Repeat("</x>", maxDepth/2+1), ""},
 		{"XML with two roots", nil, `<x><a>1</a></x><x/>`, ""},
 		{"XML with text after it", nil, `<x><a>1</a></x>more`, ""},
 		{"XML with a document type", nil, `<!DOCTYPE x [<!ENTITY e "1">]><x><a>1</a></x>`, ""},
@@ -90,7 +96,7 @@ func TestHostileBodiesAreReadQuickly(t *testing.T) {
 		start := time.Now()
 		for _, header := range []http.Header{nil, {"Content-Type": {"application/x-www-form-urlencoded"}}} {
 			if text, err := decode(header, []byte(body)); err == nil {
-				(entry{mapping: &mapping{each: "@this", left: rules{newRule(`{"uid":[1]}`)}, uid: paths{"uid"}}}).events(text, envelope)
+				(entry{mapping: &mapping{each: "@this", left: rules{newRule(`{"uid":[1]}`)}, uid: identifier{paths: paths{"uid"}}}}).events(text, reading{envelope: envelope})
 			}
 		}
 		if took := time.Since(start); took > 5*time.Second {

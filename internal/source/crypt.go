@@ -10,9 +10,11 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 )
 
 // errSealed is the one error for all faults inside an encrypted text. Different ones would help to guess the padding.
@@ -24,8 +26,7 @@ var errSealed = notVerified("the encrypted text does not fit this key, or is mea
 //
 //	16 random bytes, the message's length in 4 big-endian bytes, the message, the key of its owner
 //
-// padded as in PKCS #7, to blocks of 32 bytes. There is no age check: neither vendor documents whether a repeated
-// delivery is signed anew.
+// padded as in PKCS #7, to blocks of 32 bytes.
 type callback struct {
 	token  string
 	key    []byte
@@ -41,6 +42,33 @@ const (
 	sealedHeader = sealedRandom + 4
 	sealedBlock  = 32 // padding fills blocks twice as long as those of AES
 )
+
+// oldest is how old a signed timestamp of Feishu, DingTalk or WeCom may be. They repeat deliveries for hours, and do
+// not document whether one is signed anew.
+const oldest = 24 * time.Hour
+
+func checkAge(timestamp string, now time.Time) error {
+	sent, err := instant(timestamp)
+	switch {
+	case err != nil:
+		return notVerified("the timestamp is not a time")
+	case now.Sub(sent) > oldest:
+		return notVerified(fmt.Sprintf("the timestamp is older than %.0f hours", oldest.Hours()))
+	}
+	return nil
+}
+
+// openFresh is open for a message that is not older than it may be.
+func (c callback) openFresh(query url.Values, sealed string, now time.Time) ([]byte, string, error) {
+	text, owner, err := c.open(query, sealed)
+	if err == nil {
+		err = checkAge(query.Get("timestamp"), now)
+	}
+	if err != nil {
+		return nil, "", err
+	}
+	return text, owner, nil
+}
 
 // open verifies the signature in the query over the encrypted text. It returns the message and its owner, or errs with
 // ErrNotVerified.

@@ -1,8 +1,10 @@
 package source
 
 import (
+	"cmp"
 	"crypto/rand"
 	"net/http"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -11,9 +13,12 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// dingTalk is an event subscription of DingTalk by HTTP push. Its handshake check_url is an event like any other: it
-// is ignored, and the reply is an encrypted "success".
+// dingTalk is an event subscription of DingTalk by HTTP push. Replies are encrypted: "success", or what
+// the handshake of a third-party app has in Random.
 type dingTalk struct{ callback }
+
+// handshakes are the events with which DingTalk tries an address: of an own app, and of a third-party app.
+var handshakes = regexp.MustCompile(`^check_([a-z]+_suite_)?url$`)
 
 func readDingTalk(m *members) scheme { return dingTalk{readCallback(m)} }
 
@@ -30,18 +35,23 @@ func (d dingTalk) open(r *http.Request, body []byte, now time.Time) (message, er
 	if err != nil {
 		return message{}, notVerified(err.Error())
 	}
-	text, owner, err := d.callback.open(r.URL.Query(), gjson.GetBytes(outer, "encrypt").Str)
+	text, owner, err := d.openFresh(r.URL.Query(), gjson.GetBytes(outer, "encrypt").Str, now)
 	if err != nil {
 		return message{}, err
 	}
 	event, err := readJSON(text)
-	return message{body: event, err: err, reply: func() Reply { return d.success(owner, now) }}, nil
+	m := message{body: event, err: err, reply: func() Reply { return d.answer("success", owner, now) }}
+	if handshakes.MatchString(gjson.GetBytes(event, "EventType").Str) {
+		random := cmp.Or(gjson.GetBytes(event, "Random").Str, "success")
+		m = message{reply: func() Reply { return d.answer(random, owner, now) }}
+	}
+	return m, nil
 }
 
-// success returns the only reply that DingTalk accepts.
-func (d dingTalk) success(owner string, now time.Time) Reply {
+// answer returns a text in the form in which DingTalk reads replies.
+func (d dingTalk) answer(text, owner string, now time.Time) Reply {
 	timestamp, nonce := strconv.FormatInt(now.UnixMilli(), 10), rand.Text()
-	sealed := d.seal(rand.Text()[:sealedRandom], "success", owner)
+	sealed := d.seal(rand.Text()[:sealedRandom], text, owner)
 	body, _ := strictjson.Marshal(map[string]string{ // ASCII only
 		"msg_signature": d.sign(timestamp, nonce, sealed), "timeStamp": timestamp, "nonce": nonce, "encrypt": sealed,
 	})

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/tidwall/gjson"
 
 	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/strictjson"
@@ -28,17 +29,13 @@ func faults(list ...string) error {
 
 // entry is one source.
 type entry struct {
-	fault   error    // set if the entry cannot be used; other entries still work
-	scheme  scheme   // nil for a topic or an event source, which takes no HTTP requests
-	get     bool     // as its schemeRow has it
-	mapping *mapping // nil where payloads are events already
-	decoder departure.Decoder
-	// merchants are the only ones that its events may name, and the default of events that name none. It is empty for
-	// "*", which allows all, and for an entry without the member merchants; namesMerchants tells the two apart.
-	merchants      []string
-	namesMerchants bool
-	// only is the one merchant of the token secret, for events that name none; nil where there are many.
-	only []string
+	fault     error    // set if the entry cannot be used; other entries still work
+	scheme    scheme   // nil for a topic or an event source, which takes no HTTP requests
+	get       bool     // as its schemeRow has it
+	mapping   *mapping // nil where payloads are events already
+	decoder   departure.Decoder
+	merchants merchants
+	reply     []byte // the JSON text that is answered for success, or nil for the scheme's own
 }
 
 // parse reads the secret: a JSON object with an entry for each source's name.
@@ -97,18 +94,12 @@ func readEntry(m *members, decoder departure.Decoder) entry {
 		e.scheme, e.get = row.read(m), row.get
 	}
 	e.mapping = readMapping(m, row.mapping, e.decoder)
-	if e.namesMerchants = m.raw.Has("merchants"); e.namesMerchants {
-		e.merchants = departure.Unique(m.texts("merchants"))
-		for i, merchant := range e.merchants {
-			if merchant == "*" && len(e.merchants) > 1 {
-				m.fault("merchants", `"*" means all: name no other beside it`)
-			} else if merchant != "*" && !departure.IsAppID(merchant) {
-				m.fault(at("merchants", i), "is not an appid such as wx0123456789abcdef")
-			}
-		}
-		if slices.Contains(e.merchants, "*") {
-			e.merchants = nil
-		}
+	e.merchants = readMerchants(m)
+	if e.mapping != nil {
+		e.mapping.merchants = e.merchants
+	}
+	if e.reply = readReply(m); e.reply != nil && row.replies {
+		m.fault("reply", "%s has a reply of its own", owner)
 	}
 	for _, name := range slices.Sorted(maps.Keys(m.raw)) { // those that were not read
 		if !departure.IsWord(name) || strings.Trim(name, letters+"_-") != "" {
@@ -125,45 +116,62 @@ func names[T any](table map[string]T) string {
 	return strings.Join(slices.Sorted(maps.Keys(table)), ", ")
 }
 
-// read reads the events of a verified message.
-func (e entry) read(m message, envelope departure.Meta) []departure.Event {
-	if m.err != nil {
-		return []departure.Event{departure.Refuse(envelope, m.err)}
+// readReply returns the JSON of the member reply, or nil where it is missing. A string in it holds JSON text.
+func readReply(m *members) []byte {
+	value := m.take("reply")
+	if text, ok := strictjson.Text(value); ok {
+		value, _ = strictjson.Parse([]byte(text))
+		if value == nil {
+			m.fault("reply", "is not JSON text")
+		}
 	}
-	return e.events(m.body, envelope)
+	return value
+}
+
+// read reads the events of a verified message. It errs where a table of people cannot be read.
+func (e entry) read(m message, r reading) ([]departure.Event, error) {
+	if m.err != nil {
+		return []departure.Event{departure.Refuse(r.envelope, m.err)}, nil //nolint:nilerr // the event has it
+	}
+	r.xml = m.xml
+	return e.events(m.body, r)
 }
 
 // events reads one payload, which is a JSON value. What cannot be read comes back as an event with a Status.
-func (e entry) events(payload []byte, envelope departure.Meta) []departure.Event {
+func (e entry) events(payload []byte, r reading) (checked []departure.Event, err error) {
 	if text, ok := strictjson.Text(payload); ok {
 		_, err := strictjson.Parse([]byte(text))
 		if err != nil && strings.IndexAny(strings.TrimSpace(text), "{[") != 0 {
-			return []departure.Event{departure.Ignore(envelope, "a text and no event, such as a test delivery")}
+			return []departure.Event{departure.Ignore(r.envelope, "a text and no event, such as a test delivery")}, nil
 		}
 		err = errors.New("JSON inside a string: send the object itself, without quotes around it")
-		return []departure.Event{departure.Refuse(envelope, err)}
+		return []departure.Event{departure.Refuse(r.envelope, err)}, nil
 	}
-	read := e.decoder.Decode
+	var events []departure.Event
 	if e.mapping != nil {
-		read = e.mapping.events
+		events, err = e.mapping.events(payload, r)
+	} else {
+		events = e.decode(payload, r)
 	}
-	var limited []departure.Event
-	for _, event := range read(payload, envelope) {
-		limited = append(limited, e.limit(event)...)
+	for _, event := range events {
+		checked = append(checked, event.Checked()...)
 	}
-	return limited
+	return checked, err
 }
 
-// limit keeps the event within the merchants that the entry allows, and checks it.
-func (e entry) limit(event departure.Event) []departure.Event {
-	if len(event.Merchants) == 0 && event.Status == "" {
-		event.Merchants = slices.Concat(e.merchants, e.only)
+// decode reads a payload that is an event already, and keeps it within the merchants that the entry allows.
+func (e entry) decode(payload []byte, r reading) []departure.Event {
+	events := e.decoder.Decode(payload, r.envelope)
+	allowed, err := e.merchants.of(gjson.ParseBytes(payload))
+	for i, event := range events {
+		switch {
+		case event.Status != "":
+		case err != nil:
+			events[i] = departure.Refuse(event.Meta, err)
+			events[i].About = event.UIDs
+		default:
+			events[i] = limit(event, allowed, r.only)
+		}
 	}
-	other := func(merchant string) bool { return !slices.Contains(e.merchants, merchant) }
-	if len(e.merchants) > 0 && slices.ContainsFunc(event.Merchants, other) {
-		refused := departure.Refuse(event.Meta, errors.New("merchant: not among the merchants of this source"))
-		refused.About = event.UIDs
-		return []departure.Event{refused}
-	}
-	return event.Checked()
+	return events
 }

@@ -59,16 +59,16 @@ var faultRows = []struct {
 	{"hmac, all else wrong", `{"scheme":"hmac","keys":["zz"],"key_encoding":"hex","header":"a b","algorithm":"md5","encoding":"hex2","signed":"{method}","tolerance":-1}`, []string{
 		"sources.hr.algorithm: is none of sha1, sha256, sha512",
 		"sources.hr.encoding: is none of base64, base64url, hex",
-		"sources.hr.header: is not the name of a header",
+		"sources.hr.header: is neither the name of a header nor query: and the name of a parameter",
 		`sources.hr.tolerance: neither a number of seconds nor a duration such as "10m"`,
 		"sources.hr.keys[0]: is not hexadecimal",
 		"sources.hr.signed: has no {body}: a body that is not signed proves nothing",
 	}},
 	{"an unknown key encoding", `{"scheme":"hmac","keys":["test key"],"header":"h","key_encoding":"utf-7"}`, []string{"sources.hr.key_encoding: is none of base64, hex, raw"}},
-	{"an unknown placeholder", `{"scheme":"hmac","keys":["test key"],"header":"h","signed":"{url}{body}"}`, []string{"sources.hr.signed: has a { that starts none of {body}, {method}, {header:NAME}"}},
-	{"an open placeholder", `{"scheme":"hmac","keys":["test key"],"header":"h","signed":"{body}{header:x"}`, []string{"sources.hr.signed: has a { that starts none of {body}, {method}, {header:NAME}"}},
+	{"an unknown placeholder", `{"scheme":"hmac","keys":["test key"],"header":"h","signed":"{url}{body}"}`, []string{"sources.hr.signed: has a { that starts none of {body}, {method}, {header:NAME}, {query:NAME}, {timestamp}"}},
+	{"an open placeholder", `{"scheme":"hmac","keys":["test key"],"header":"h","signed":"{body}{header:x"}`, []string{"sources.hr.signed: has a { that starts none of {body}, {method}, {header:NAME}, {query:NAME}, {timestamp}"}},
 	{"a timestamp that is not signed", `{"scheme":"hmac","keys":["test key"],"header":"h","timestamp_header":"x-time"}`, []string{"sources.hr.signed: has no {header:X-Time}: a timestamp that is not signed proves nothing"}},
-	{"a tolerance of nothing", `{"scheme":"hmac","keys":["test key"],"header":"h","tolerance":60}`, []string{"sources.hr.tolerance: has no effect without a timestamp_header"}},
+	{"a tolerance of nothing", `{"scheme":"hmac","keys":["test key"],"header":"h","tolerance":60}`, []string{"sources.hr.tolerance: has no effect without a timestamp_header or timestamp_prefix"}},
 
 	{"feishu without a key", `{"scheme":"feishu","uid":"a"}`, []string{"sources.hr.encrypt_key: missing: give it, or verification_token"}},
 	{"feishu with an empty key", `{"scheme":"feishu","uid":"a","encrypt_key":"","verification_token":"t"}`, []string{"sources.hr.encrypt_key: empty"}},
@@ -83,7 +83,7 @@ var faultRows = []struct {
 
 	{"a uid without left_when", `{"uid":"a"}`, []string{"sources.hr.left_when: missing: write {} where every event of this source is a departure"}},
 	{"left_when without a uid", `{"left_when":{"a":[1]}}`, []string{"sources.hr.uid: missing: the path of what We分析 knows people by"}},
-	{"no conditions", `{"left_when":{},"cancel_when":{},"uid":"a"}`, []string{"sources.hr.cancel_when: has no condition"}},
+	{"no conditions", `{"left_when":{},"cancel_when":{},"uid":"a"}`, []string{"sources.hr.cancel_when: has no condition, so every event is a cancellation: leave left_when out"}},
 	{"conditions that are none", `{"left_when":{"a":1,"b":[],"c":[[1]],"":[1]},"uid":"a"}`, []string{
 		"sources.hr.left_when.a: a list of strings, numbers or booleans is expected",
 		"sources.hr.left_when.b: a list of strings, numbers or booleans is expected",
@@ -208,11 +208,11 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("got %v, %v", entries, err)
 		}
 		for name, e := range entries {
-			if e.fault == nil && e.mapping != nil && len(e.mapping.uid) == 0 {
+			if e.fault == nil && e.mapping != nil && len(e.mapping.uid.paths) == 0 {
 				t.Errorf("%s has expressions and no uid", name)
 			}
 			if e.fault == nil {
-				e.events([]byte(`{"a":[{"b":1}]}`), departure.Meta{})
+				eventsOf(t, e, []byte(`{"a":[{"b":1}]}`))
 			}
 		}
 	})

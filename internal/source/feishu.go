@@ -14,8 +14,8 @@ import (
 )
 
 // feishu is an event subscription of Feishu or Lark. With an Encrypt Key every event is encrypted and signed. Without
-// one, only the Verification Token in the body can be checked. Where the entry has both, both are checked. There is no
-// age check: Feishu repeats a delivery for hours, and does not document whether it is signed anew.
+// one, only the Verification Token in the body can be checked. Where the entry has both, both are checked. A signed
+// timestamp may be hours old: Feishu repeats a delivery for 6 hours, and does not document whether it is signed anew.
 type feishu struct {
 	encryptKey string
 	token      string
@@ -51,11 +51,16 @@ var feishuMapping = mapping{
 
 // open answers a challenge (url_verification) if it is encrypted with the key or has the token: it changes nothing,
 // and Feishu's SDKs do not expect it to be signed. Every other event needs all proofs that the entry allows to check.
-func (f feishu) open(r *http.Request, body []byte, _ time.Time) (message, error) {
+func (f feishu) open(r *http.Request, body []byte, now time.Time) (message, error) {
 	given, signed := single(r.Header.Values("X-Lark-Signature"))
 	signed = signed && f.encryptKey != ""
 	if signed && !equal(f.sign(r.Header, body), given) {
 		return message{}, notVerified("the signature does not fit encrypt_key")
+	}
+	if signed {
+		if err := checkAge(r.Header.Get("X-Lark-Request-Timestamp"), now); err != nil {
+			return message{}, err
+		}
 	}
 	text, err := readJSON(body)
 	sealed := gjson.GetBytes(text, "encrypt")

@@ -22,12 +22,19 @@ const defaultTolerance = 5 * time.Minute
 
 // signature is a sender that signs with HMAC: the schemes hmac and standard-webhooks.
 type signature struct {
-	keys            []string
-	hash            func() hash.Hash
-	header, prefix  string
-	encode          func([]byte) string
-	signed          string // placeholders, and text between them
-	timestampHeader string // the signed header with the time of sending, or "" where the vendor has none
+	keys   []string
+	hash   func() hash.Hash
+	encode func([]byte) string
+	where  part
+	// prefix stands before each signature. A vendor that leaves it out has bare set.
+	prefix string
+	bare   bool
+	folded bool   // hexadecimal, which may be written in either case
+	signed string // placeholders, and text between them
+	// The signed time of sending is a part of its own, or follows a prefix in the part with the signature. Both are
+	// empty where the vendor has none.
+	timestamp       part
+	timestampPrefix string
 	tolerance       time.Duration
 	formFault       error // returned for a form, or nil where its bytes cannot move out of the body
 }
@@ -47,38 +54,61 @@ var keyEncodings = map[string]func(string) ([]byte, error){
 }
 
 // placeholder is what stands for a part of the request in what is signed.
-var placeholder = regexp.MustCompile(`\{(body|method|header:([A-Za-z0-9_-]+))\}`)
+var placeholder = regexp.MustCompile(`\{(body|method|timestamp|(header|query):([A-Za-z0-9_-]+))\}`)
+
+const wantPlaceholders = "{body}, {method}, {header:NAME}, {query:NAME}, {timestamp}"
 
 func readHMAC(m *members) scheme {
+	hexadecimal := !m.raw.Has("encoding") || string(m.raw["encoding"]) == `"hex"`
 	s := signature{
 		hash:            choice(m, "algorithm", "sha256", algorithms),
 		encode:          choice(m, "encoding", "hex", encodings),
-		header:          m.header("header"),
+		folded:          hexadecimal,
+		where:           m.part("header"),
 		prefix:          m.verbatim("prefix"),
+		bare:            true,
 		signed:          cmp.Or(m.verbatim("signed"), "{body}"),
-		timestampHeader: m.header("timestamp_header"),
+		timestamp:       m.part("timestamp_header"),
+		timestampPrefix: m.verbatim("timestamp_prefix"),
 		tolerance:       m.duration("tolerance", defaultTolerance),
 	}
-	if s.header == "" {
+	none := part{}
+	if s.where == none {
 		m.fault("header", "missing: the name of the header with the signature")
 	}
-	if s.timestampHeader == "" && s.tolerance != defaultTolerance {
-		m.fault("tolerance", "has no effect without a timestamp_header")
+	if s.timestamp != none && s.timestampPrefix != "" {
+		m.fault("timestamp_prefix", "stands beside timestamp_header: there is one timestamp")
+	}
+	if !s.timed() && s.tolerance != defaultTolerance {
+		m.fault("tolerance", "has no effect without a timestamp_header or timestamp_prefix")
 	}
 	s.keys = m.keys(choice(m, "key_encoding", "raw", keyEncodings))
-	stamp := "{header:" + s.timestampHeader + "}"
+	s.checkSigned(m)
+	return s
+}
+
+func (s signature) timed() bool { return s.timestamp != (part{}) || s.timestampPrefix != "" }
+
+// checkSigned notes what is wrong with the member signed.
+func (s *signature) checkSigned(m *members) {
+	stamp := "{timestamp}"
+	if s.timestamp != (part{}) {
+		stamp = "{" + s.timestamp.String() + "}"
+	}
+	signs := func(text string) bool { return strings.Contains(strings.ToLower(s.signed), strings.ToLower(text)) }
 	switch {
 	case strings.Contains(placeholder.ReplaceAllString(s.signed, ""), "{"):
-		m.fault("signed", "has a { that starts none of {body}, {method}, {header:NAME}")
+		m.fault("signed", "has a { that starts none of "+wantPlaceholders)
 	case !strings.Contains(s.signed, "{body}"):
 		m.fault("signed", "has no {body}: a body that is not signed proves nothing")
-	case s.timestampHeader != "" && !strings.Contains(strings.ToLower(s.signed), strings.ToLower(stamp)):
+	case s.timed() && !signs(stamp) && !signs("{timestamp}"):
 		m.fault("signed", "has no %s: a timestamp that is not signed proves nothing", stamp)
+	case !s.timed() && signs("{timestamp}"):
+		m.fault("signed", "has a {timestamp}: say where it is by timestamp_prefix or timestamp_header")
 	case strings.Contains(s.signed, "}{body}") || strings.Contains(s.signed, "{body}{"):
 		s.formFault = faults(m.path + ".signed: {body} touches another part, and somebody could move bytes of a form " +
 			"from one to the other: have the body sent as JSON")
 	}
-	return s
 }
 
 func (s signature) open(r *http.Request, body []byte, now time.Time) (message, error) {
@@ -89,33 +119,41 @@ func (s signature) open(r *http.Request, body []byte, now time.Time) (message, e
 		return message{}, s.formFault
 	}
 	m := decoded(r.Header, body)
-	for _, part := range placeholder.FindAllStringSubmatch(s.signed, -1) {
-		if header := part[2]; strings.HasSuffix(strings.ToLower(header), "-id") { // webhook-id, Finch's finch-event-id
-			m.id = r.Header.Get(header)
+	for _, found := range placeholder.FindAllStringSubmatch(s.signed, -1) {
+		if name := found[3]; strings.HasSuffix(strings.ToLower(name), "-id") { // webhook-id, Finch's finch-event-id
+			m.id, _ = single(newPart(name, found[2] == "query").values(r))
 		}
 	}
 	return m, nil
 }
 
-// verify compares every signature in the header with that of every key.
+// verify compares every signature that was sent with that of every key.
 func (s signature) verify(r *http.Request, body []byte, now time.Time) error {
+	sent := strings.Join(s.where.values(r), ",") // as front ends join the values of a repeated header
+	stamp, ok := s.stamp(r, sent)
+	if !ok {
+		return notVerified("the timestamp is missing, or stands twice")
+	}
 	missing := ""
-	signed := placeholder.ReplaceAllStringFunc(s.signed, func(part string) string {
-		switch part {
+	signed := placeholder.ReplaceAllStringFunc(s.signed, func(text string) string {
+		switch text {
 		case "{body}":
 			return string(body)
 		case "{method}":
 			return r.Method
+		case "{timestamp}":
+			return stamp
 		}
-		name := placeholder.FindStringSubmatch(part)[2]
-		value, ok := single(r.Header.Values(name))
+		found := placeholder.FindStringSubmatch(text)
+		p := newPart(found[3], found[2] == "query")
+		value, ok := single(p.values(r))
 		if !ok {
-			missing = name
+			missing = p.String()
 		}
 		return value
 	})
 	if missing != "" {
-		return notVerified("the signed header " + missing + " is missing, or stands twice")
+		return notVerified("the signed " + strings.Replace(missing, ":", " ", 1) + " is missing, or stands twice")
 	}
 	var wanted []string
 	for _, key := range s.keys {
@@ -123,40 +161,66 @@ func (s signature) verify(r *http.Request, body []byte, now time.Time) error {
 		mac.Write([]byte(signed))
 		wanted = append(wanted, unpadded(s.encode(mac.Sum(nil))))
 	}
-	candidates := s.candidates(r.Header.Values(s.header))
+	candidates := s.candidates(sent)
 	if !anyEqual(candidates, wanted) {
-		return notVerified(fmt.Sprintf("none of %d signatures in %s fits any key", len(candidates), s.header))
+		return notVerified(fmt.Sprintf("none of %d signatures in %s fits any key", len(candidates), s.where.shown()))
 	}
-	if s.timestampHeader == "" {
+	if !s.timed() {
 		return nil
 	}
-	sent, err := instant(r.Header.Get(s.timestampHeader))
+	where := cmp.Or(s.timestampPrefix, s.timestamp.shown())
+	at, err := instant(stamp)
 	if err != nil {
-		return notVerified(s.timestampHeader + " is not a time")
+		return notVerified(where + " is not a time")
 	}
-	if age := now.Sub(sent); age.Abs() > s.tolerance {
+	if age := now.Sub(at); age.Abs() > s.tolerance {
 		return notVerified(fmt.Sprintf("%s is %s away from now, at most %s is allowed",
-			s.timestampHeader, age.Round(time.Second), s.tolerance))
+			where, age.Round(time.Second), s.tolerance))
 	}
 	return nil
 }
 
-// candidates returns the signatures in the values of the header, without base64's padding, in which vendors differ. A
-// signature follows each prefix, up to a space or a comma. Front ends join several values with commas.
-func (s signature) candidates(values []string) (found []string) {
-	pieces := []string{strings.Join(values, ",")}
-	if s.prefix != "" {
-		pieces = strings.Split(pieces[0], s.prefix)[1:]
+// stamp returns the timestamp as it was sent, or false where the vendor has one and there is not exactly one.
+func (s signature) stamp(r *http.Request, sent string) (string, bool) {
+	switch {
+	case s.timestampPrefix != "":
+		var found []string
+		for _, word := range words(sent) {
+			if stamp, ok := strings.CutPrefix(word, s.timestampPrefix); ok {
+				found = append(found, stamp)
+			}
+		}
+		return single(found)
+	case s.timestamp != (part{}):
+		return single(s.timestamp.values(r))
+	}
+	return "", true
+}
+
+// candidates returns the signatures in what was sent, without base64's padding, in which vendors differ. A signature
+// follows each prefix, up to a space or a comma.
+func (s signature) candidates(sent string) (found []string) {
+	pieces := []string{sent}
+	prefixed := s.prefix != "" && (!s.bare || strings.Contains(sent, s.prefix))
+	if prefixed {
+		pieces = strings.Split(sent, s.prefix)[1:]
 	}
 	for _, piece := range pieces {
-		words := strings.FieldsFunc(piece, func(r rune) bool { return r == ',' || r == ' ' })
-		for i, word := range words {
-			if i == 0 || s.prefix == "" {
-				found = append(found, unpadded(word))
+		for i, word := range words(piece) {
+			if i > 0 && prefixed {
+				break
 			}
+			if s.folded {
+				word = strings.ToLower(word)
+			}
+			found = append(found, unpadded(word))
 		}
 	}
 	return found
+}
+
+func words(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
 func unpadded(s string) string { return strings.TrimRight(s, "=") }

@@ -4,8 +4,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -93,37 +91,6 @@ func (m *members) texts(name string) []string {
 
 func at(name string, i int) string { return fmt.Sprintf("%s[%d]", name, i) }
 
-// paths returns one path or a list of them, or the fallback where they are missing.
-func (m *members) paths(name string, fallback paths) (list paths) {
-	switch {
-	case !m.raw.Has(name):
-		return fallback
-	case m.raw[name].Kind() == '[':
-		list = m.texts(name)
-	default:
-		list = paths{m.text(name)}
-	}
-	for _, path := range list {
-		m.checkPath(name, path)
-	}
-	return list
-}
-
-// literal is what gjson does not read as syntax: an escaped character, and what stands in quotes.
-var literal = regexp.MustCompile(`\\.|"(\\.|[^"\\])*"`)
-
-// checkPath notes a path with an open bracket or quote: gjson would find nothing at it.
-func (m *members) checkPath(name, path string) {
-	syntax := literal.ReplaceAllString(path, "")
-	open := strings.Contains(syntax, `"`)
-	for _, pair := range []string{"()", "[]", "{}"} {
-		open = open || strings.Count(syntax, pair[:1]) > strings.Count(syntax, pair[1:])
-	}
-	if open {
-		m.fault(name, `a path has a bracket or quote that is not closed; one that is part of a name is written \\(`)
-	}
-}
-
 // shortestKey is how many bytes a key has at least: shorter ones can be found by trying.
 const (
 	shortestKey = 8
@@ -199,19 +166,6 @@ func choice[T any](m *members, name, fallback string, table map[string]T) T {
 		return row, nil
 	})
 }
-
-// header returns a header's name in its canonical form, or "" where it is missing. It takes letters, digits, - and _.
-// HTTP allows more, but no known vendor uses it.
-func (m *members) header(name string) string {
-	return parsed(m, name, "", func(s string) (string, error) {
-		if strings.Trim(s, letters+"0123456789-_") != "" {
-			return "", errors.New("is not the name of a header")
-		}
-		return http.CanonicalHeaderKey(s), nil
-	})
-}
-
-const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 // duration returns a number of seconds, or a text such as "10m".
 func (m *members) duration(name string, fallback time.Duration) time.Duration {

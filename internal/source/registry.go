@@ -43,6 +43,7 @@ type Registry struct {
 	version string           // of the secret that was parsed last
 	entries map[string]entry // what was parsed of it
 	err     error            // or a FaultsError
+	people  map[string]table // by the id of the secret that holds it
 }
 
 // New returns a Registry. It reads nothing yet.
@@ -76,8 +77,9 @@ func (reg *Registry) Receive(
 			return ErrMethod
 		}
 		m, err := e.scheme.open(r, body, reg.cfg.Now())
+		var only []string
 		if err == nil {
-			e.only, err = reg.checkMerchants(ctx, name, e)
+			only, err = reg.checkMerchants(ctx, name, e)
 		}
 		if err != nil {
 			return err
@@ -86,10 +88,14 @@ func (reg *Registry) Receive(
 			envelope.ID = m.id
 		}
 		delivery.reply = m.reply
-		if m.body != nil || m.err != nil {
-			delivery.Events = e.read(m, envelope)
+		if m.body == nil && m.err == nil {
+			return nil
 		}
-		return nil
+		if e.reply != nil {
+			delivery.reply = func() Reply { return jsonReply(e.reply) }
+		}
+		delivery.Events, err = e.read(m, reading{envelope: envelope, find: reg.finder(ctx, e), only: only})
+		return err
 	})
 	return delivery, err
 }
@@ -112,8 +118,9 @@ func (reg *Registry) Read(
 		if e.mapping != nil {
 			m = decoded(nil, payload)
 		}
-		events = e.read(m, envelope)
-		return nil
+		var err error
+		events, err = e.read(m, reading{envelope: envelope, find: reg.finder(ctx, e)})
+		return err
 	})
 	return events, err
 }
@@ -132,6 +139,9 @@ func (reg *Registry) Check(ctx context.Context) error {
 			if err == nil && e.scheme != nil {
 				_, err = reg.checkMerchants(ctx, name, e)
 			}
+			if err == nil && e.mapping != nil && e.mapping.people.secretIDs != nil {
+				_, err = reg.tables(ctx, e.mapping.people, false)
+			}
 			var faulty *FaultsError
 			if errors.As(err, &faulty) {
 				found = append(found, faulty.Faults...)
@@ -146,14 +156,14 @@ func (reg *Registry) Check(ctx context.Context) error {
 // checkMerchants errs where a sender could reach every merchant although its entry does not say so. Where there is
 // only one merchant, it returns its appid: the secret may be an index when the departure is carried out.
 func (reg *Registry) checkMerchants(ctx context.Context, name string, e entry) (only []string, err error) {
-	if len(e.merchants) > 0 || reg.cfg.Merchants == nil {
+	if len(e.merchants.list) > 0 || e.merchants.path != "" || reg.cfg.Merchants == nil {
 		return nil, nil
 	}
 	all, index, err := reg.cfg.Merchants(ctx)
 	switch {
 	case err == nil && !index && all[0] != "":
 		return all, nil
-	case e.namesMerchants || err == nil && !index:
+	case e.merchants.given || err == nil && !index:
 		return nil, nil
 	case err != nil:
 		return nil, fmt.Errorf("source: which merchants there are: %w", err)

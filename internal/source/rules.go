@@ -1,8 +1,11 @@
 package source
 
 import (
+	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -73,6 +76,76 @@ func (rs rules) whyNot(item gjson.Result) string {
 	}
 	return reason
 }
+
+// nearly returns why a rule does not hold although it seems to be meant: all of its tests hold, but for values that
+// differ only by type, case or white space. It returns "" where there is no such rule.
+func (rs rules) nearly(item gjson.Result) string {
+	for _, r := range rs {
+		if reason := r.nearly(item); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
+func (r rule) nearly(item gjson.Result) (reason string) {
+	for _, t := range r {
+		if t.holds(item) {
+			continue
+		}
+		near := t.nearly(item)
+		if near == "" {
+			return ""
+		}
+		reason = cmp.Or(reason, near)
+	}
+	return reason
+}
+
+// nearly shows the entry's own value, with the difference: any value of the sender's may be somebody's identifier.
+func (t test) nearly(item gjson.Result) string {
+	got := item.Get(t.path)
+	if !got.Exists() || got.Type == gjson.JSON || got.Type == gjson.Null {
+		return ""
+	}
+	for _, want := range t.want {
+		is, expected := scalar(got), scalar(want)
+		trimmed := strings.TrimSpace(is)
+		if want.Type == gjson.Null || !strings.EqualFold(digits(trimmed), digits(strings.TrimSpace(expected))) {
+			continue
+		}
+		shown := want.Raw
+		switch isText, wantsText := got.Type == gjson.String, want.Type == gjson.String; {
+		case isText && !wantsText:
+			shown = strconv.Quote(want.Raw)
+		case !isText && wantsText:
+			shown = strings.TrimSpace(want.Str)
+		}
+		switch {
+		case trimmed != is:
+			shown += " with white space around it"
+		case digits(trimmed) != digits(strings.TrimSpace(expected)):
+			shown += " in another case"
+		case kindOf(got) == kindOf(want):
+			shown += " written in another way"
+		}
+		return fmt.Sprintf("%s is %s where %s is expected", t.path, shown, want.Raw)
+	}
+	return ""
+}
+
+// scalar returns the text of a string, or of a number or boolean as it is written.
+func scalar(v gjson.Result) string {
+	if v.Type == gjson.String {
+		return v.Str
+	}
+	return v.Raw
+}
+
+var fraction = regexp.MustCompile(`^(-?[0-9]+)\.0+$`)
+
+// digits writes a whole number without a fraction: 3 for 3.0.
+func digits(s string) string { return fraction.ReplaceAllString(s, "$1") }
 
 // firstFailed returns the index of the first test that does not hold, or -1.
 func (r rule) firstFailed(item gjson.Result) int {

@@ -65,6 +65,7 @@ type message struct {
 	id    string // the sender's id of the event, where a header has it
 	body  []byte // one JSON value, or nil for a handshake
 	err   error  // why there is no body: nobody could read it
+	xml   bool   // the body was XML
 	reply func() Reply
 }
 
@@ -72,6 +73,7 @@ type message struct {
 type schemeRow struct {
 	read    func(*members) scheme // makes the scheme from the members of an entry
 	get     bool                  // allows GET beside POST, for the vendor's handshake
+	replies bool                  // answers an event in a way of its own
 	mapping mapping               // the default, of which members of the entry replace parts
 }
 
@@ -82,14 +84,14 @@ var schemes = map[string]schemeRow{
 	"bearer":            {read: readBearer},
 	"okta":              {read: readOkta, get: true, mapping: oktaMapping},
 	"feishu":            {read: readFeishu, mapping: feishuMapping},
-	"dingtalk":          {read: readDingTalk, mapping: dingTalkMapping},
-	"wecom":             {read: readWeCom, get: true, mapping: weComMapping},
+	"dingtalk":          {read: readDingTalk, replies: true, mapping: dingTalkMapping},
+	"wecom":             {read: readWeCom, get: true, replies: true, mapping: weComMapping},
 }
 
 // decoded returns the message of a verified request with this body.
 func decoded(header http.Header, body []byte) message {
 	text, err := decode(header, body)
-	return message{body: text, err: err}
+	return message{body: text, err: err, xml: isXML(body)}
 }
 
 // handshake returns the message of a request that only wants this reply.

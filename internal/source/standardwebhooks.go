@@ -9,14 +9,14 @@ import (
 // readStandardWebhooks reads the scheme of the Standard Webhooks specification: hmac with a choice of keys alone.
 func readStandardWebhooks(m *members) scheme {
 	return signature{
-		keys:            m.keys(decodeWebhookKey),
-		hash:            sha256.New,
-		encode:          encodings["base64"],
-		header:          "Webhook-Signature",
-		prefix:          "v1,",
-		signed:          "{header:webhook-id}.{header:webhook-timestamp}.{body}",
-		timestampHeader: "Webhook-Timestamp",
-		tolerance:       defaultTolerance,
+		keys:      m.keys(decodeWebhookKey),
+		hash:      sha256.New,
+		encode:    encodings["base64"],
+		where:     newPart("webhook-signature", false),
+		prefix:    "v1,",
+		signed:    "{header:webhook-id}.{header:webhook-timestamp}.{body}",
+		timestamp: newPart("webhook-timestamp", false),
+		tolerance: defaultTolerance,
 	}
 }
 

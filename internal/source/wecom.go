@@ -24,27 +24,33 @@ var weComMapping = mapping{
 	time: paths{"CreateTime", "TimeStamp"},
 }
 
-// open answers a GET with the decrypted echostr alone, since WeCom compares the bytes, and a POST with an empty body.
-func (w weCom) open(r *http.Request, body []byte, _ time.Time) (message, error) {
+const plainText = "text/plain; charset=utf-8"
+
+// open answers a GET with the decrypted echostr alone, since WeCom compares the bytes. A POST is answered with an empty
+// body, or with success where a suite gets it (WeCom developer center 97172).
+func (w weCom) open(r *http.Request, body []byte, now time.Time) (message, error) {
 	query := r.URL.Query()
 	if r.Method == http.MethodGet {
 		echo, _ := single(query["echostr"])
-		text, _, err := w.callback.open(query, echo)
+		text, _, err := w.openFresh(query, echo, now)
 		if err == nil && strings.Trim(string(text), "0123456789") != "" {
 			// Messages and challenges are signed alike. Who recorded a message must not have it decrypted here.
 			return message{}, notVerified("echostr is a message and no challenge")
 		}
-		return handshake(Reply{ContentType: "text/plain; charset=utf-8", Body: text}), err
+		return handshake(Reply{ContentType: plainText, Body: text}), err
 	}
 	outer, err := decode(nil, body)
 	if err != nil {
 		return message{}, notVerified(err.Error())
 	}
-	text, _, err := w.callback.open(query, gjson.GetBytes(outer, "Encrypt").Str)
+	text, _, err := w.openFresh(query, gjson.GetBytes(outer, "Encrypt").Str, now)
 	if err != nil {
 		return message{}, err
 	}
 	m := decoded(nil, text)
 	m.reply = func() Reply { return Reply{} }
+	if gjson.GetBytes(m.body, "InfoType").Exists() { // of a suite, which shows any other reply as an error
+		m.reply = func() Reply { return Reply{ContentType: plainText, Body: []byte("success")} }
+	}
 	return m, nil
 }

@@ -51,7 +51,7 @@ func command(ctx context.Context, args []string, out *page, stderr io.Writer) in
 
 // send sends the event that the flags name to the function.
 func send(ctx context.Context, args []string, out *page, stderr io.Writer) (done bool, _ error) {
-	flags, list := newFlags("desk", stderr)
+	flags, o := newFlags("desk", stderr)
 	bootstrap := flags.String("bootstrap", ".build/bootstrap", "the function, built for this machine")
 	file := flags.String("event", "events/sns-employee-left.json", "`file` with the event")
 	if err := flags.Parse(args); err != nil {
@@ -64,7 +64,7 @@ func send(ctx context.Context, args []string, out *page, stderr io.Writer) (done
 	if err != nil {
 		return false, err
 	}
-	return run(ctx, newStandIns(*list), *bootstrap, event, out)
+	return run(ctx, newStandIns(o), *bootstrap, event, out)
 }
 
 func readEvent(file string) (event, error) {

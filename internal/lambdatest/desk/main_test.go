@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -145,8 +146,12 @@ func TestSend(t *testing.T) {
 			"Dead-letter queue  1 message, which on AWS raises an alarm",
 			"nobody was unbound: the reason stands above\n",
 		}},
-		"an error":      {`{}`, nil, 1, []string{"Error  errorString, after ", "  uid: missing\n", "nobody was unbound"}},
-		"no connection": {`{"uid":"E1001"}`, []string{"-fault", "reset"}, 0, []string{"→ no reply"}},
+		"an index of merchants": {`{}`, []string{"-secret", "index"}, 1, []string{
+			`wedata/token is {"authorizers":{"wx0123456789abcdef":{`,
+		}},
+		"the bare token": {`{}`, []string{"-secret", "bare"}, 1, []string{"wedata/token is ***\n"}},
+		"an error":       {`{}`, nil, 1, []string{"Error  errorString, after ", "  uid: missing\n", "nobody was unbound"}},
+		"no connection":  {`{"uid":"E1001"}`, []string{"-fault", "reset"}, 0, []string{"→ no reply"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, out, errs := desk(t, row.event, row.args...)
@@ -183,14 +188,16 @@ func TestWhatCannotBeTriedSaysWhatToDo(t *testing.T) {
 		args []string
 		says string
 	}{
-		"no bootstrap":        {[]string{"-bootstrap", "nowhere", "-event", "events/unbind.json"}, "`make run` builds it"},
-		"another machine's":   {[]string{"-bootstrap", "./other", "-event", "events/unbind.json"}, "is not for this machine"},
-		"no event file":       {[]string{"-event", "events/x.json"}, "events/unbind.json"},
-		"an event of another": {[]string{"-event", "other"}, "other is not JSON"},
-		"a fault":             {[]string{"-fault", "slow"}, `"slow" is neither an errcode nor one of`},
-		"a fault's times":     {[]string{"-fault", "48001:0"}, `"0" is no number of times`},
-		"an argument":         {[]string{"events/unbind.json"}, "named by -event"},
-		"a taken address":     {[]string{"serve", "-listen", "256.0.0.1:1"}, "choose another address"},
+		"no bootstrap":         {[]string{"-bootstrap", "nowhere", "-event", "events/unbind.json"}, "`make run` builds it"},
+		"another machine's":    {[]string{"-bootstrap", "./other", "-event", "events/unbind.json"}, "is not for this machine"},
+		"no event file":        {[]string{"-event", "events/x.json"}, "events/unbind.json"},
+		"an event of another":  {[]string{"-event", "other"}, "other is not JSON"},
+		"a fault":              {[]string{"-fault", "slow"}, `"slow" is neither an errcode nor one of`},
+		"a fault's times":      {[]string{"-fault", "48001:0"}, `"0" is no number of times`},
+		"a form of the secret": {[]string{"-secret", "json"}, `"json" is none of object, index, bare`},
+		"no sources":           {[]string{"-sources", "nowhere.json"}, "nowhere.json: no such file"},
+		"an argument":          {[]string{"events/unbind.json"}, "named by -event"},
+		"a taken address":      {[]string{"serve", "-listen", "256.0.0.1:1"}, "choose another address"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var stderr bytes.Buffer
@@ -239,9 +246,14 @@ func (l lines) Write(b []byte) (int, error) {
 func TestServe(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
+	sources := filepath.Join(t.TempDir(), "sources.json")
+	if err := os.WriteFile(sources, []byte(`{"hr":{}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"serve", "-listen", "127.0.0.1:0", "-sources", sources, "-secret", "index"}
 	written, ended := make(lines), make(chan int, 1)
 	go func() {
-		ended <- command(ctx, []string{"serve", "-listen", "127.0.0.1:0"}, &page{w: written}, io.Discard)
+		ended <- command(ctx, args, &page{w: written}, io.Discard)
 		close(written)
 	}()
 	var all string
@@ -267,12 +279,53 @@ func TestServe(t *testing.T) {
 	go http.Post(url+"/wedata/wedata_query_bind_list?access_token=x", "application/json", nil)
 	until("  1 WeChat  POST /wedata/wedata_query_bind_list?access_token=***")
 	until("→ errcode 40001")
+	go getSecret(t, url, env.Parameters["UNBIND_SOURCES_SECRET_ID"], `"SecretString":"{\"hr\":{}}"`)
+	until("  2 Secrets GetSecretValue wedata/sources")
+	go getSecret(t, url, env.Parameters["WEDATA_SECRET_ID"], `"SecretString":"{\"authorizers\":`)
+	until("  3 Secrets GetSecretValue wedata/token")
 	cancel()
 	until("Bind list at the end")
 	for range written {
 	}
 	if code := <-ended; code != 0 {
 		t.Errorf("exit status %d", code)
+	}
+}
+
+func getSecret(t *testing.T, url, id, want string) {
+	r, err := http.NewRequest(http.MethodPost, url, strings.NewReader(`{"SecretId":"`+id+`"}`))
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	r.Header.Set("X-Amz-Target", "secretsmanager.GetSecretValue")
+	reply, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer reply.Body.Close()
+	if body, err := io.ReadAll(reply.Body); err != nil || !strings.Contains(string(body), want) {
+		t.Errorf("%s is %s, %v; want %s in it", id, body, err, want)
+	}
+}
+
+// The variables of make are the desk's flags.
+func TestMakePassesTheFlags(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("no make")
+	}
+	for target, want := range map[string]string{
+		"run":       "-event e.json -fault -1 -fault html:3 -secret index -sources s.json",
+		"local-api": "STANDINS='-fault -1 -fault html:3 -secret index -sources s.json' tools/with-standins",
+	} {
+		run := exec.CommandContext(t.Context(), "make", "-n", target,
+			"EVENT=e.json", "FAULT=-1 html:3", "SECRET=index", "SOURCES=s.json")
+		run.Dir = "../../.."
+		out, err := run.CombinedOutput()
+		if err != nil || !strings.Contains(unwrapped(string(out)), unwrapped(want)) {
+			t.Errorf("make -n %s: %v\n%s\nwant %s", target, err, out, want)
+		}
 	}
 }
 

@@ -12,12 +12,12 @@ import (
 
 // serve runs the stand-ins until ctx ends, and shows every call.
 func serve(ctx context.Context, args []string, out *page, stderr io.Writer) error {
-	flags, list := newFlags("desk serve", stderr)
+	flags, o := newFlags("desk serve", stderr)
 	listen := flags.String("listen", "0.0.0.0:8787", "`address` of the stand-ins; a container cannot reach loopback")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	s := newStandIns(*list)
+	s := newStandIns(o)
 	out.hidden = s.token
 	n := 0
 	s.calls.ended = func(c call) { // one at a time: the recorder holds its lock
@@ -41,7 +41,7 @@ func serve(ctx context.Context, args []string, out *page, stderr io.Writer) erro
 	out.heading("Stand-ins for WeChat, Secrets Manager and SQS on %s, until interrupted", server.Addr)
 	out.item("", "The function needs this environment, written as sam local's --env-vars wants it:")
 	fmt.Fprintf(out.w, "  %s\n", env)
-	out.item("secret   ", secretID+" is "+secretOf(s.token))
+	out.item("secret   ", secretID+" is "+s.secret)
 	out.bindings("Bind list", s.wechat.Bindings(merchant))
 	out.heading("Calls")
 	<-ctx.Done()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,10 +16,10 @@ import (
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
-// sources are the senders of events by HTTP. Their keys are for the desk alone.
+// ownSources are the senders of events by HTTP, where no file of the user's is given. Their keys are for the desk alone.
 //
 //go:embed sources.json
-var sources string
+var ownSources string
 
 const (
 	secretID  = "wedata/token"
@@ -30,19 +31,45 @@ const (
 	maxReceives = 12
 )
 
-// faults are those of WeChat's next calls, as the flag -fault gives them.
-type faults []wedatatest.Fault
-
-// newFlags returns the flags that both modes have.
-func newFlags(name string, stderr io.Writer) (*flag.FlagSet, *faults) {
-	flags, list := flag.NewFlagSet(name, flag.ContinueOnError), new(faults)
-	flags.SetOutput(stderr)
-	flags.Func("fault", "let WeChat's next calls fail, as `WHAT[:TIMES]`; WHAT is an errcode or html, empty,\n"+
-		"truncated, oversized, no_errcode, reset; TIMES a number or always; can be given several times", list.add)
-	return flags, list
+// options are the flags that both modes have.
+type options struct {
+	faults  []wedatatest.Fault // of WeChat's next calls
+	secret  func(token string) string
+	sources string // the text of the sources' secret
 }
 
-func (f *faults) add(text string) error {
+// secretForms are the forms in which the token secret may be written.
+var secretForms = map[string]func(token string) string{
+	"object": func(token string) string {
+		return fmt.Sprintf(`{"authorizer_access_token":%q,"authorizer_appid":%q}`, token, merchant)
+	},
+	"index": func(token string) string {
+		return fmt.Sprintf(`{"authorizers":{%q:{"authorizer_access_token":%q}}}`, merchant, token)
+	},
+	"bare": func(token string) string { return token },
+}
+
+func newFlags(name string, stderr io.Writer) (*flag.FlagSet, *options) {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	o := &options{secret: secretForms["object"], sources: ownSources}
+	flags.SetOutput(stderr)
+	flags.Func("fault", "let WeChat's next calls fail, as `WHAT[:TIMES]`; WHAT is an errcode or html, empty,\n"+
+		"truncated, oversized, no_errcode, reset; TIMES a number or always; can be given several times", o.addFault)
+	flags.Func("secret", "`form` of the token secret: object, index or bare (default object)", func(form string) error {
+		if o.secret = secretForms[form]; o.secret == nil {
+			return fmt.Errorf("%q is none of object, index, bare", form)
+		}
+		return nil
+	})
+	flags.Func("sources", "`file` with the sources' secret, in place of the desk's own", func(file string) error {
+		text, err := os.ReadFile(file)
+		o.sources = string(text)
+		return err
+	})
+	return flags, o
+}
+
+func (o *options) addFault(text string) error {
 	what, times, _ := strings.Cut(text, ":")
 	fault := wedatatest.Fault{Times: 1}
 	if code, err := strconv.Atoi(what); err == nil {
@@ -65,7 +92,7 @@ func (f *faults) add(text string) error {
 	case times != "":
 		fault.Times = n
 	}
-	*f = append(*f, fault)
+	o.faults = append(o.faults, fault)
 	return nil
 }
 
@@ -78,9 +105,10 @@ type standIns struct {
 	queue, dead *lambdatest.Queue
 	calls       *recorder
 	token       string
+	secret      string
 }
 
-func newStandIns(list faults) *standIns {
+func newStandIns(o *options) *standIns {
 	s := &standIns{wechat: wedatatest.New(wedatatest.Options{}), aws: lambdatest.NewAWS()}
 	s.dead = s.aws.SQS.Create(queueName+"-dead-letter", lambdatest.QueueConfig{})
 	s.queue = s.aws.SQS.Create(queueName, lambdatest.QueueConfig{
@@ -89,10 +117,11 @@ func newStandIns(list faults) *standIns {
 
 	s.wechat.Bind(merchant, wedatatest.Bound("E1001"), wedatatest.Bound("E1002"),
 		wedatatest.Administrator("E1003"), wedatatest.Unbound("E1004"))
-	s.wechat.Fail(list...)
+	s.wechat.Fail(o.faults...)
 	s.token = s.wechat.Rotate(merchant)
-	s.aws.Secrets.Put(secretID, secretOf(s.token))
-	s.aws.Secrets.Put(sourcesID, sources)
+	s.secret = o.secret(s.token)
+	s.aws.Secrets.Put(secretID, s.secret)
+	s.aws.Secrets.Put(sourcesID, o.sources)
 
 	s.calls = &recorder{queues: map[string]string{s.queue.URL: s.queue.Name, s.dead.URL: s.dead.Name}}
 	s.Handler = s.calls.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -115,8 +144,4 @@ func (s *standIns) env(url string) map[string]string {
 		"UNBIND_DEAD_LETTER_QUEUE_URL": s.dead.URL,
 		"AWS_ENDPOINT_URL":             url,
 	}
-}
-
-func secretOf(token string) string {
-	return fmt.Sprintf(`{"authorizer_access_token":%q,"authorizer_appid":%q}`, token, merchant)
 }

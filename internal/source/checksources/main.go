@@ -19,7 +19,7 @@ import (
 )
 
 func main() {
-	if err := run(context.Background(), os.Args[1:], os.Stdout); err != nil {
+	if err := run(context.Background(), os.Args[1:], os.Stdout, time.Now()); err != nil {
 		fmt.Fprintln(os.Stderr, "check-sources:", err)
 		os.Exit(1)
 	}
@@ -27,23 +27,32 @@ func main() {
 
 var errFaulty = errors.New("the sources are faulty")
 
-func run(ctx context.Context, args []string, out io.Writer) error {
+func run(ctx context.Context, args []string, out io.Writer, now time.Time) error {
 	flags := flag.NewFlagSet("check-sources", flag.ContinueOnError)
 	path := flags.String("file", "", "the `file` with the secret's text")
 	name := flags.String("source", "", "the `name` of one of its sources")
 	bodyPath := flags.String("body", "", "a `file` with a body as that source sends it, decrypted")
+	peoplePath := flags.String("people", "", "a `file` with the people, in the place of each secret that people names")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if *path == "" || (*name == "") != (*bodyPath == "") {
-		return errors.New("usage: make check-sources FILE=sources.json [SOURCE=name BODY=body.json]")
+		return errors.New("usage: make check-sources FILE=sources.json [SOURCE=name BODY=body.json] [PEOPLE=people.json]")
 	}
 	text, err := os.ReadFile(*path)
 	if err != nil {
 		return err
 	}
+	people := []byte("{}")
+	if *peoplePath != "" {
+		if people, err = os.ReadFile(*peoplePath); err != nil {
+			return err
+		}
+	}
 	decoder := departure.Decoder{Zone: time.FixedZone("+08:00", 8*60*60)} // the default of UNBIND_UTC_OFFSET
-	registry := source.New(source.Config{Secrets: file(text), SecretID: *path, Decoder: decoder})
+	registry := source.New(source.Config{
+		Secrets: files{*path: string(text), anyPeople: string(people)}, SecretID: *path, Decoder: decoder,
+	})
 	var faulty *source.FaultsError
 	switch err := registry.Check(ctx); {
 	case errors.As(err, &faulty):
@@ -67,7 +76,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	events, err := registry.Read(ctx, *name, body, departure.Meta{Source: *name})
 	for _, event := range events {
-		fmt.Fprintln(out, describe(event))
+		fmt.Fprintln(out, describe(event, now))
 		if event.Status == departure.Failed {
 			err = errors.New("such an event goes to the dead-letter queue: correct the entry, or complete the body")
 		}
@@ -76,31 +85,45 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 }
 
 // describe shows whole uids, since the person who writes the entry has to see them.
-func describe(event departure.Event) string {
-	uid := "uid=" + strings.Join(event.UIDs, ",")
-	if len(event.Merchants) > 0 {
-		uid += " merchant=" + strings.Join(event.Merchants, ",")
-	}
+func describe(event departure.Event, now time.Time) string {
+	who := strings.Join(event.UIDs, ", ")
 	switch {
 	case event.Status == departure.Unknown:
-		return fmt.Sprintf("unknown: %s %s", event.Detail, uid)
+		return fmt.Sprintf("unknown: %s: %s", who, event.Detail)
 	case event.Status != "":
 		return fmt.Sprintf("%s: %s", event.Status, event.Detail)
-	case event.Type == departure.TypeCancelled:
-		return "cancelled departure " + uid
-	case event.EffectiveAt.IsZero():
-		return "departure " + uid + " effective=now"
+	case len(event.Merchants) > 0:
+		who += " of " + strings.Join(event.Merchants, ", ")
+	default:
+		who += " of every merchant"
 	}
-	return "departure " + uid + " effective=" + event.EffectiveAt.Format(time.RFC3339)
+	switch at := event.EffectiveAt; {
+	case event.Type == departure.TypeCancelled:
+		return "cancelled: the departure of " + who
+	case at.After(now):
+		return "departure: " + who + ", will wait until " + at.Format(time.RFC3339)
+	case !at.IsZero():
+		return "departure: " + who + ", at once (due since " + at.Format(time.RFC3339) + ")"
+	}
+	return "departure: " + who + ", at once"
 }
 
-// file is the text of a file that is read as the secret.
-type file string
+// files are the texts of files that are read as secrets, by the secret's name.
+type files map[string]string
+
+// anyPeople stands for each secret with people.
+const anyPeople = ""
 
 // Get returns the file's text.
-func (f file) Get(_ context.Context, id string) (secrets.Secret, error) {
-	return secrets.Secret{ID: id, Value: string(f)}, nil
+func (f files) Get(_ context.Context, id string) (secrets.Secret, error) {
+	text, ok := f[id]
+	if !ok {
+		text = f[anyPeople]
+	}
+	return secrets.Secret{ID: id, Value: text}, nil
 }
 
 // Renew returns the file's text too: it does not change.
-func (f file) Renew(_ context.Context, seen secrets.Secret) (secrets.Secret, error) { return seen, nil }
+func (f files) Renew(_ context.Context, seen secrets.Secret) (secrets.Secret, error) {
+	return seen, nil
+}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestRun(t *testing.T) {
@@ -18,6 +19,8 @@ func TestRun(t *testing.T) {
 	}
 	good := write("good.json", `{"lark":{"scheme":"feishu","verification_token":"t","uid":"id","effective":"day","people":{"7":"E7"},
 		"left_when":{"event.status":[3]},"cancel_when":{"event.status":[4]},"merchants":["wx1"]}}`)
+	secretly := write("secretly.json", `{"hr":{"left_when":{"t":["left"]},"uid":"id","people":{"secret_ids":["unbind/people-1"]}}}`)
+	people := write("people.json", `{"1":"E1"}`)
 	bad := write("bad.json", `{"lark":{"scheme":"feishu"},"hr":{"scheme":"bearer"}}`)
 	for _, tt := range []struct {
 		name, file, source, body string
@@ -32,11 +35,15 @@ func TestRun(t *testing.T) {
 		{"a syntax error", write("syntax.json", "{\n  \"hr\": {,}\n}"), "", "", "sources: not JSON: invalid character ',' at start of string (expecting '\"') (line 2, column 10)\n", errFaulty.Error()},
 		{"a schema for editors", write("schema.json", `{"$schema":"sources.json","hr":{}}`), "", "", "no faults\n", ""},
 		{"no faults", good, "", "", "no faults\n", ""},
-		{"a departure", good, "lark", `{"id":7,"event":{"status":3},"day":"2026-11-30"}`, "departure uid=E7 merchant=wx1 effective=2026-12-01T00:00:00+08:00\n", ""},
-		{"at once", good, "lark", `{"id":"7","event":{"status":3}}`, "departure uid=E7 merchant=wx1 effective=now\n", ""},
-		{"taken back", good, "lark", `{"id":"7","event":{"status":4}}`, "cancelled departure uid=E7 merchant=wx1\n", ""},
+		{"a departure", good, "lark", `{"id":7,"event":{"status":3},"day":"2026-11-30"}`, "departure: E7 of wx1, will wait until 2026-12-01T00:00:00+08:00\n", ""},
+		{"a departure that is due", good, "lark", `{"id":7,"event":{"status":3},"day":"2026-11-20"}`, "departure: E7 of wx1, at once (due since 2026-11-21T00:00:00+08:00)\n", ""},
+		{"of every merchant", write("every.json", `{"hr":{"left_when":{"t":["left"]},"uid":"id"}}`), "hr", `{"t":"left","id":["1","2"]}`, "departure: 1, 2 of every merchant, at once\n", ""},
+		{"a near miss", filepath.Join(dir, "every.json"), "hr", `{"t":"Left","id":"1"}`, "failed: left_when: t is \"left\" in another case where \"left\" is expected\n", "such an event goes to the dead-letter queue"},
+		{"people in a secret", secretly, "hr", `{"t":"left","id":["1","2"]}`, "departure: E1 of every merchant, at once\nunknown: 2: not in people\n", ""},
+		{"at once", good, "lark", `{"id":"7","event":{"status":3}}`, "departure: E7 of wx1, at once\n", ""},
+		{"taken back", good, "lark", `{"id":"7","event":{"status":4}}`, "cancelled: the departure of E7 of wx1\n", ""},
 		{"ignored", good, "lark", `{"id":"7","event":{"status":2}}`, "ignored: event.status is another value, wanted 3\n", ""},
-		{"unknown", good, "lark", `{"id":"8","event":{"status":3}}`, "unknown: not in people uid=8\n", ""},
+		{"unknown", good, "lark", `{"id":"8","event":{"status":3}}`, "unknown: 8: not in people\n", ""},
 		{"failed", good, "lark", `{"event":{"status":3}}`, "failed: uid: nothing at id\n", "such an event goes to the dead-letter queue"},
 		{"a form", good, "lark", "id=7", "ignored: event.status is missing, wanted 3\n", ""},
 		{"encrypted", good, "lark", `{"encrypt":"P37w"}`, "", filepath.Join(dir, "body.json") + " is encrypted"},
@@ -46,12 +53,12 @@ func TestRun(t *testing.T) {
 		{"a file that is not there", filepath.Join(dir, "none"), "", "", "", "open "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			args := []string{"-file", tt.file, "-source", tt.source, "-body", ""}
+			args := []string{"-file", tt.file, "-source", tt.source, "-body", "", "-people", people}
 			if tt.body != "" {
 				args[5] = write("body.json", tt.body)
 			}
 			var out strings.Builder
-			err := run(t.Context(), args, &out)
+			err := run(t.Context(), args, &out, time.Date(2026, 11, 23, 1, 0, 0, 0, time.UTC))
 			if out.String() != tt.want {
 				t.Errorf("got %s", out.String())
 			}

@@ -1,0 +1,112 @@
+package events
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"wedata-unbind/internal/departure"
+	"wedata-unbind/internal/offboard"
+	"wedata-unbind/internal/strictjson"
+)
+
+// audited is the reply of {"action":"audit"}.
+type audited struct {
+	Leavers []leavers `json:"leavers"`
+	Bound   int       `json:"bound"`
+	Matched int       `json:"matched"`
+	Warning string    `json:"warning,omitzero"`
+}
+
+// leavers is a request that unbinds people who are bound and not active.
+type leavers struct {
+	UID      []string `json:"uid"`
+	Merchant string   `json:"merchant,omitzero"`
+}
+
+// audit returns who is bound and not among the active people.
+func (h *Handler) audit(ctx context.Context, payload strictjson.Object) (any, error) {
+	merchants, err := merchantsOf(payload)
+	if err != nil {
+		return nil, err
+	}
+	active, err := activeOf(payload)
+	if err != nil {
+		return nil, requestError{err}
+	}
+	found, err := h.cfg.Offboard.Audit(ctx, merchants, func(uid string) bool { return active[uid] })
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	reply := audited{Warning: warning(found, len(active))}
+	for _, m := range found {
+		reply.Bound += m.Bound
+		reply.Matched += m.Matched()
+		for part := range slices.Chunk(m.Leavers, departure.MaxPairs) {
+			reply.Leavers = append(reply.Leavers, leavers{part, m.Merchant})
+		}
+	}
+	return reply, nil
+}
+
+// activeOf returns the uids of the people still employed.
+func activeOf(payload strictjson.Object) (map[string]bool, error) {
+	if kind := payload["active"].Kind(); kind != '[' {
+		return nil, fmt.Errorf(`active: %s where a list of everybody still employed is expected, such as ["E1001","E1002"]`,
+			strictjson.Kind(payload["active"]))
+	}
+	steps, err := departure.ParseUIDAs(payload["uid_as"])
+	if err != nil {
+		return nil, fmt.Errorf("uid_as: %w", err)
+	}
+	ids, err := payload.Strings("active")
+	if err != nil {
+		return nil, err
+	}
+	active := make(map[string]bool, len(ids))
+	for i, id := range ids {
+		uid, err := steps.UID(id)
+		if err != nil {
+			return nil, fmt.Errorf("active: item %d is %w", i+1, err)
+		}
+		active[uid] = true
+	}
+	return active, nil
+}
+
+// warning returns what speaks against the list of active ids, or "". Where few of those who are bound are on it, it
+// has most likely other identifiers than We分析. Pasted back, the leavers would then be people who still work here.
+func warning(found []offboard.Audited, active int) string {
+	const shown = 5
+	bound, matched := 0, 0
+	var doubts []string
+	for _, m := range found {
+		bound, matched = bound+m.Bound, matched+m.Matched()
+		if text := doubt(m.Matched(), m.Bound, " of "+m.Merchant, active); text != "" {
+			doubts = append(doubts, text)
+		}
+	}
+	if bound == 0 {
+		return "nobody is bound, so nothing was compared"
+	}
+	if text := doubt(matched, bound, "", active); text != "" {
+		return text
+	}
+	if len(doubts) > shown {
+		doubts = append(doubts[:shown], fmt.Sprintf("and %d more merchants", len(doubts)-shown))
+	}
+	return strings.Join(doubts, "; ")
+}
+
+// doubt returns a warning where less than half of those who are bound are active.
+func doubt(matched, bound int, where string, active int) string {
+	counts := fmt.Sprintf("%d of %d bound uids%s are among your %d active ids", matched, bound, where, active)
+	switch {
+	case matched == 0:
+		return counts + ": probably different identifiers"
+	case matched*2 < bound:
+		return "only " + counts + ": compare some of the leavers with your HR system before you unbind them"
+	}
+	return ""
+}
