@@ -142,7 +142,6 @@ func (b *bench) compare(w *world, scenario string, times int, event []byte, take
 		defer r.Close()
 		runs[c.name] = r
 	}
-	calls := 0
 	const warmUp = 2
 	for i := range times + warmUp {
 		for _, c := range b.turn(i) {
@@ -152,7 +151,7 @@ func (b *bench) compare(w *world, scenario string, times int, event []byte, take
 			}
 			before := len(w.server.Calls())
 			took, err := r.invoke(event)
-			calls = len(w.server.Calls()) - before
+			calls := len(w.server.Calls()) - before
 			f := figure{Scenario: scenario, Network: w.String(), Function: c.name}
 			switch {
 			case err != nil:
