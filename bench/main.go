@@ -36,6 +36,8 @@ func main() {
 	flag.IntVar(&o.Batches, "batches", 5, "events of many departures of each function")
 	flag.IntVar(&o.Many, "many", 100_000, "events in the long run")
 	flag.DurationVar(&o.Freeze, "freeze", freezeTime, "how long a frozen function stays frozen")
+	flag.StringVar(&o.Only, "only", "", "take only the steps with this in their `name`: single, freeze, batch, everywhere, "+
+		"webhook, crowd, long, and the network, such as \"single, 50 ms TLS\"")
 	out := flag.String("out", ".build/bench.json", "the `file` that gets all figures as JSON")
 	bins := flag.String("bin", "", "functions to add, as `name=path` with spaces between them")
 	flag.Parse()

@@ -53,6 +53,15 @@ func (r *report) add(f figure, value float64) {
 	known.Values = append(known.Values, math.Round(value*1000)/1000)
 }
 
+// use adds what a process took for so many events.
+func (r *report) use(f figure, u usage, times int) {
+	r.add(f.of("memory", "MB"), u.memory)
+	if u.private > 0 {
+		r.add(f.of("private memory", "MB"), u.private)
+	}
+	r.add(f.of("CPU of an event", "ms"), ms(u.cpu)/float64(times))
+}
+
 // fail notes that a function could not do what the scenario asks for.
 func (r *report) fail(f figure, err error) {
 	f = f.of("reply", "ms")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strings"
 	"syscall"
 	"time"
 
@@ -18,7 +19,8 @@ const freezeTime = time.Minute
 type options struct {
 	Cold, Warm, Batches, Many int
 	Freeze                    time.Duration
-	Quick                     bool // few networks and few departures, to see that the bench itself works
+	Only                      string // a part of the names of the steps to take
+	Quick                     bool   // few networks and few departures, to see that the bench itself works
 }
 
 // bench measures contenders, and puts the figures into the report.
@@ -36,20 +38,33 @@ func (b *bench) all() error {
 		networks = []network{near, secure(middle)}
 		far = middle
 	}
+	type step struct {
+		name    string
+		measure func(network) error
+		network network
+	}
+	var steps []step
 	for _, n := range networks {
-		if err := b.single(n); err != nil {
+		steps = append(steps, step{"single", b.single, n})
+	}
+	far = secure(far)
+	steps = append(steps, []step{
+		{"freeze", b.frozen, far},
+		{"batch", b.batched, far},
+		{"everywhere", b.everywhere, far},
+		{"webhook", b.webhook, far},
+		{"crowd", b.crowd, near},
+		{"long", b.long, near},
+	}...)
+	for _, s := range steps {
+		if name := s.name + ", " + s.network.String(); !strings.Contains(name, b.Only) {
+			continue
+		}
+		if err := s.measure(s.network); err != nil {
 			return err
 		}
 	}
-	for _, step := range []func(network) error{b.frozen, b.batched, b.everywhere, b.webhook} {
-		if err := step(secure(far)); err != nil {
-			return err
-		}
-	}
-	if err := b.crowd(near); err != nil {
-		return err
-	}
-	return b.long(near)
+	return nil
 }
 
 func (b *bench) network(wechat, aws time.Duration) network {
@@ -107,15 +122,14 @@ func (b *bench) coldStart(w *world, c contender, event []byte) error {
 		return err
 	}
 	replied := time.Now()
-	memory, cpu, err := r.usage()
+	used, err := r.end()
 	if err != nil {
 		return err
 	}
 	f := figure{Scenario: "cold", Network: w.String(), Function: c.name}
 	b.report.add(f.of("start to ready", "ms"), ms(asked.Sub(started)))
 	b.report.add(f.of("start to reply", "ms"), ms(replied.Sub(started)))
-	b.report.add(f.of("memory", "MB"), memory)
-	b.report.add(f.of("CPU", "ms"), ms(cpu))
+	b.report.use(f, used, 1)
 	if c.calls() {
 		if !w.unbound() {
 			return fmt.Errorf("%s, %v: replied, and nobody is unbound", c.name, w.network)
@@ -164,13 +178,11 @@ func (b *bench) compare(w *world, scenario string, times int, event []byte, take
 		}
 	}
 	for name, r := range runs {
-		memory, cpu, err := r.usage()
+		used, err := r.end()
 		if err != nil {
 			return err
 		}
-		f := figure{Scenario: scenario, Network: w.String(), Function: name}
-		b.report.add(f.of("memory", "MB"), memory)
-		b.report.add(f.of("CPU of an event", "ms"), ms(cpu)/float64(times+warmUp))
+		b.report.use(figure{Scenario: scenario, Network: w.String(), Function: name}, used, times+warmUp)
 	}
 	return nil
 }
@@ -316,14 +328,13 @@ func (b *bench) long(n network) error {
 			}
 		}
 		took := time.Since(started)
-		memory, cpu, err := r.usage()
+		used, err := r.end()
 		if err != nil {
 			return err
 		}
 		f := figure{Scenario: fmt.Sprintf("%d events", b.Many), Network: w.String(), Function: c.name}
 		b.report.add(f.of("time", "s"), took.Seconds())
-		b.report.add(f.of("memory", "MB"), memory)
-		b.report.add(f.of("CPU of an event", "ms"), ms(cpu)/float64(b.Many))
+		b.report.use(f, used, b.Many)
 	}
 	return nil
 }

@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -237,16 +236,29 @@ func (r *run) invoke(event []byte) (time.Duration, error) {
 	return reply.Duration, nil
 }
 
-// usage ends the process, and returns the most memory that it had, in MB, and the CPU time that it used.
-func (r *run) usage() (memory float64, cpu time.Duration, err error) {
+// usage is what a process took.
+type usage struct {
+	memory  float64 // the most that was in memory, in MB
+	private float64 // the part of it at the end that is not the binary's own pages, in MB; 0 where the system does not tell
+	cpu     time.Duration
+}
+
+// end ends the process.
+func (r *run) end() (usage, error) {
 	// The rusage of Linux has the memory of the parent too, from before the exec.
 	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", r.PID())) // there is none on other systems
 	state := r.End()
-	if _, after, ok := strings.Cut(string(status), "VmHWM:"); ok {
-		_, err = fmt.Sscan(after, &memory)
-		memory /= 1024
-	} else if used, ok := state.SysUsage().(*syscall.Rusage); ok {
-		memory = float64(used.Maxrss) / (1 << 20)
+	u := usage{cpu: state.UserTime() + state.SystemTime()}
+	for name, to := range map[string]*float64{"VmHWM:": &u.memory, "RssAnon:": &u.private} {
+		if _, after, ok := strings.Cut(string(status), name); ok {
+			if _, err := fmt.Sscan(after, to); err != nil {
+				return u, err
+			}
+			*to /= 1024
+		}
 	}
-	return memory, state.UserTime() + state.SystemTime(), errors.Join(err, r.Close())
+	if used, ok := state.SysUsage().(*syscall.Rusage); ok && u.memory == 0 {
+		u.memory = float64(used.Maxrss) / (1 << 20)
+	}
+	return u, r.Close()
 }
