@@ -1,13 +1,37 @@
 package main
 
 import (
+	"errors"
+	"net"
+	"os"
 	"testing"
 	"time"
 
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
-func TestINITReadsTheSecretsAndSendsNothingToWeChat(t *testing.T) {
+func TestINITConnectsToWeChatAndSendsNothing(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	w := newFixture(t, wedatatest.Options{})
+	w.env["WEDATA_BASE_URL"] = "http://" + listener.Addr().String()
+	w.start(t)
+	_ = listener.(*net.TCPListener).SetDeadline(time.Now().Add(5 * time.Second))
+	conn, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+	if n, err := conn.Read(make([]byte, 1)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("%d bytes came, %v", n, err)
+	}
+}
+
+func TestINITReadsTheSecrets(t *testing.T) {
 	w := newFixture(t, wedatatest.Options{})
 	w.putSources(t)
 	function := w.start(t)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -169,4 +171,52 @@ func TestAWarmConnectionThatDiedIsReplaced(t *testing.T) {
 			t.Errorf("dialled %d times", b.dials.Load())
 		}
 	})
+}
+
+func TestWarmGoesThroughTheProxy(t *testing.T) {
+	var requests atomic.Int64
+	weChat := httptest.NewTLSServer(http.HandlerFunc(func(reply http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
+		_, _ = reply.Write([]byte(`{"errcode":0}`))
+	}))
+	defer weChat.Close()
+	asked := make(chan string, 9)
+	proxy := httptest.NewServer(http.HandlerFunc(func(reply http.ResponseWriter, r *http.Request) {
+		there, err := net.Dial("tcp", weChat.Listener.Addr().String())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer there.Close()
+		here, _, err := http.NewResponseController(reply).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer here.Close()
+		_, _ = io.WriteString(here, "HTTP/1.1 200 Connection established\r\n\r\n")
+		asked <- r.Method + " " + r.Host
+		go func() { _, _ = io.Copy(there, here) }()
+		_, _ = io.Copy(here, there)
+	}))
+	defer proxy.Close()
+	address, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{
+		Proxy:           http.ProxyURL(address),
+		TLSClientConfig: weChat.Client().Transport.(*http.Transport).TLSClientConfig.Clone(),
+	}
+	client, err := wedata.New(wedata.Config{BaseURL: "https://example.com", HTTPClient: &http.Client{Transport: transport}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.Warm()
+	if got := <-asked; got != "CONNECT example.com:443" || requests.Load() != 0 {
+		t.Errorf("the proxy was asked for %s, WeChat got %d requests", got, requests.Load())
+	}
+	if err := client.UnbindUser(t.Context(), token, uid); err != nil || requests.Load() != 1 {
+		t.Errorf("got %v, %d requests", err, requests.Load())
+	}
 }
