@@ -42,9 +42,9 @@ RACE = $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/
 test: ## Run all tests, with the race detector if there is a C compiler
 	@go test $(RACE) ./...
 
-bench: ## Compare the built function with an echo and an obvious one; BIN="name=path …" ONLY="single, 50 ms TLS" (12 minutes)
+bench: ## Compare the built function with an echo and an obvious one; BIN="name=path …" ONLY="freeze" QUANTILE=0.5 (12 minutes)
 	@go build -o .build/bench ./bench
-	@.build/bench -bin "$(BIN)" -only "$(ONLY)"
+	@.build/bench -bin "$(BIN)" -only "$(ONLY)" -quantile "$(or $(QUANTILE),0.5)"
 
 bench-go: ## Run all benchmarks of the packages
 	@go test -run '^$$' -bench . -benchmem ./...

@@ -23,9 +23,9 @@ func (r *report) judge() {
 		far  = "50 ms TLS"
 		trip = 50.0
 	)
-	cold := func(network, function, metric string) float64 { return r.median("cold", network, function, metric) }
-	reply := func(scenario, function string) float64 { return r.median(scenario, far, function, "reply") }
-	size := func(function string) float64 { return r.median("size", "", function, "zip") }
+	cold := func(network, function, metric string) float64 { return r.typical("cold", network, function, metric) }
+	reply := func(scenario, function string) float64 { return r.typical(scenario, far, function, "reply") }
+	size := func(function string) float64 { return r.typical("size", "", function, "zip") }
 	check := func(what string, value, most float64) {
 		if !math.IsNaN(value) && !math.IsNaN(most) {
 			r.Bounds = append(r.Bounds, bound{what, math.Round(value*1000) / 1000, most, value <= most})
@@ -39,7 +39,7 @@ func (r *report) judge() {
 	check("warm without verification, "+far+": to echo and a round trip", reply("warm", trusting)/warm, 1.05)
 	check("warm, "+far+": to echo and two round trips", reply("warm", verified)/(warm+trip), 1.05)
 	check("after a freeze, "+far+": to cold", reply("after a freeze", verified)/cold(far, verified, "start to reply"), 1)
-	check("after a freeze, "+far+": calls of WeChat", r.median("after a freeze", far, verified, "calls of WeChat"), 2)
+	check("after a freeze, "+far+": calls of WeChat", r.typical("after a freeze", far, verified, "calls of WeChat"), 2)
 	check("SQS batch of 10 for ten merchants, "+far+": to one event",
 		reply("SQS batch of 10, ten merchants", verified)/reply("one event among ten merchants", verified), 1.3)
 	check("one uid at 300 merchants, "+far+": to 2 × 300/16 round trips",

@@ -16,7 +16,7 @@ import (
 func TestTheBenchMeasuresEveryScenario(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bench.json")
 	var text strings.Builder
-	few := options{Cold: 1, Warm: 1, Batches: 1, Many: 3, Freeze: 10 * time.Millisecond, Quick: true}
+	few := options{Cold: 1, Warm: 1, Batches: 1, Many: 3, Freeze: 10 * time.Millisecond, Quantile: 0.5, Quick: true}
 	if err := measure(few, "", file, &text); err != nil {
 		t.Fatal(err)
 	}

@@ -82,13 +82,16 @@ func (f *figure) quantile(q float64) float64 {
 	return sorted[int(q*float64(len(sorted)-1)+0.5)]
 }
 
-func (r *report) median(scenario, network, function, metric string) float64 {
-	return r.find(figure{Scenario: scenario, Network: network, Function: function, Metric: metric}).quantile(0.5)
+// typical returns the figure's value at the quantile that was chosen.
+func (r *report) typical(scenario, network, function, metric string) float64 {
+	f := figure{Scenario: scenario, Network: network, Function: function, Metric: metric}
+	return r.find(f).quantile(r.Options.Quantile)
 }
 
 // print prints a table for each scenario and network, the bounds, and a chart.
 func (r *report) print(contenders []contender) {
-	fmt.Fprintf(r.to, "%s. Medians of interleaved runs. [99th percentile]. × is the ratio to the first function that has a figure.\n", r.Machine)
+	fmt.Fprintf(r.to, "%s. Quantile %v of interleaved runs; 0.5 is the median. [99th percentile]. × is the ratio to the "+
+		"first function that has a figure.\n", r.Machine, r.Options.Quantile)
 	type group struct{ scenario, network string }
 	var groups []group
 	for _, f := range r.Figures {
@@ -122,7 +125,7 @@ func (r *report) row(contenders []contender, f figure) {
 		f.Function = c.name
 		known := r.find(f)
 		cell := "-"
-		switch value := known.quantile(0.5); {
+		switch value := known.quantile(r.Options.Quantile); {
 		case !math.IsNaN(value):
 			if math.IsNaN(base) {
 				base = value
@@ -153,7 +156,7 @@ func (r *report) chart(contenders []contender) {
 	var networks []string
 	for _, f := range r.Figures {
 		if f.Scenario == "cold" && f.Metric == "start to reply" {
-			longest = max(longest, f.quantile(0.5))
+			longest = max(longest, f.quantile(r.Options.Quantile))
 			if !slices.Contains(networks, f.Network) {
 				networks = append(networks, f.Network)
 			}
@@ -162,8 +165,8 @@ func (r *report) chart(contenders []contender) {
 	for _, n := range networks {
 		fmt.Fprintf(r.to, "%s\n", n)
 		for _, c := range contenders {
-			ready, reply := r.median("cold", n, c.name, "start to ready"), r.median("cold", n, c.name, "start to reply")
-			request := r.median("cold", n, c.name, "start to request")
+			ready, reply := r.typical("cold", n, c.name, "start to ready"), r.typical("cold", n, c.name, "start to reply")
+			request := r.typical("cold", n, c.name, "start to request")
 			if math.IsNaN(request) {
 				request = ready
 			}
@@ -199,5 +202,5 @@ func (r *report) limit(network string) float64 {
 	if security == "TLS" {
 		trips = 2.5
 	}
-	return r.median("cold", network, echoes, "start to ready") + trips*rtt
+	return r.typical("cold", network, echoes, "start to ready") + trips*rtt
 }

@@ -19,7 +19,8 @@ const freezeTime = time.Minute
 type options struct {
 	Cold, Warm, Batches, Many int
 	Freeze                    time.Duration
-	Only                      string // a part of the names of the steps to take
+	Only                      string  // a part of the names of the steps to take
+	Quantile                  float64 // of all values, that is shown and judged
 	Quick                     bool   // few networks and few departures, to see that the bench itself works
 }
 
