@@ -21,7 +21,7 @@ type options struct {
 	Freeze                    time.Duration
 	Only                      string  // a part of the names of the steps to take
 	Quantile                  float64 // of all values, that is shown and judged
-	Quick                     bool   // few networks and few departures, to see that the bench itself works
+	Quick                     bool    // few networks and few departures, to see that the bench itself works
 }
 
 // bench measures contenders, and puts the figures into the report.
