@@ -36,10 +36,10 @@ func main() {
 	flag.IntVar(&o.Batches, "batches", 5, "events of many departures of each function")
 	flag.IntVar(&o.Many, "many", 100_000, "events in the long run")
 	flag.DurationVar(&o.Freeze, "freeze", freezeTime, "how long a frozen function stays frozen")
-	flag.Float64Var(&o.Quantile, "quantile", 0.5, "the quantile that is shown and judged; on a machine with other work, 0.25 is "+
-		"nearer to what the functions themselves take")
-	flag.StringVar(&o.Only, "only", "", "take only the steps with this in their `name`: single, freeze, batch, everywhere, "+
-		"webhook, crowd, long, and the network, such as \"single, 50 ms TLS\"")
+	flag.Float64Var(&o.Quantile, "quantile", 0.5, "the quantile that is shown and judged; on a machine with other work, "+
+		"0.25 is nearer to what the functions themselves take")
+	flag.StringVar(&o.Only, "only", "", "take only the steps with this in their `name`: single, freeze, batch, "+
+		"everywhere, webhook, crowd, long, and the network, such as \"single, 50 ms TLS\"")
 	out := flag.String("out", ".build/bench.json", "the `file` that gets all figures as JSON")
 	bins := flag.String("bin", "", "functions to add, as `name=path` with spaces between them")
 	flag.Parse()
@@ -80,7 +80,9 @@ func machine() string {
 
 // build builds the functions as for Lambda, and adds those of bins.
 func build(dir, bins string) ([]contender, error) {
-	for name, pkg := range map[string]string{echoes: "bench/echo", obvious: "bench/obvious", verified: "functions/unbind"} {
+	for name, pkg := range map[string]string{
+		echoes: "bench/echo", obvious: "bench/obvious", verified: "functions/unbind",
+	} {
 		cmd := exec.CommandContext(context.Background(), "go", "build", "-tags", "lambda.norpc", "-ldflags", "-s -w",
 			"-o", filepath.Join(dir, name), "wedata-unbind/"+pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")

@@ -31,7 +31,8 @@ func TestTheBenchMeasuresEveryScenario(t *testing.T) {
 	for scenario, metric := range map[string]string{
 		"size": "zip", "cold": "start to request", "warm": "reply", "after a freeze": "reply", "webhook": "reply",
 		"one event among ten merchants": "reply", "SQS batch of 10, one merchant": "reply",
-		"SQS batch of 10, ten merchants": "reply", "one uid at 30 merchants": "reply", "50 pairs": "reply", "3 events": "time",
+		"SQS batch of 10, ten merchants": "reply", "one uid at 30 merchants": "reply",
+		"50 pairs": "reply", "3 events": "time",
 	} {
 		found := false
 		for _, f := range r.Figures {

@@ -37,7 +37,8 @@ func (f figure) of(metric, unit string) figure {
 
 func (r *report) find(f figure) *figure {
 	for _, known := range r.Figures {
-		if known.Scenario == f.Scenario && known.Network == f.Network && known.Function == f.Function && known.Metric == f.Metric {
+		if known.Scenario == f.Scenario && known.Network == f.Network &&
+			known.Function == f.Function && known.Metric == f.Metric {
 			return known
 		}
 	}

@@ -269,7 +269,8 @@ func (b *bench) everywhere(n network) error {
 		return err
 	}
 	defer w.close()
-	return b.compare(w, fmt.Sprintf("one uid at %d merchants", merchants), max(1, b.Batches-2), []byte(payload(0, "")), contender.calls)
+	scenario := fmt.Sprintf("one uid at %d merchants", merchants)
+	return b.compare(w, scenario, max(1, b.Batches-2), []byte(payload(0, "")), contender.calls)
 }
 
 // webhook measures a webhook up to its answer, when the queue has the departure.

@@ -75,7 +75,8 @@ func newWorld(n network, merchants, people int, dir string) (*world, error) {
 	}
 	secret := any(map[string]any{"authorizers": tokens})
 	if merchants == 1 {
-		secret = map[string]string{"authorizer_appid": merchant(0), "authorizer_access_token": tokens[merchant(0)]["authorizer_access_token"]}
+		tokens[merchant(0)]["authorizer_appid"] = merchant(0)
+		secret = tokens[merchant(0)]
 	}
 	text, err := json.Marshal(secret)
 	if err != nil {
