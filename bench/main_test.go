@@ -62,16 +62,20 @@ func TestAWireHasTheDistanceThatItSays(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			w, err := newWorld(network{rtt, 0, row.tls}, 1, 1, t.TempDir())
-			if err != nil {
-				t.Fatal(err)
+			shortest := time.Hour // other work on the machine adds to the others
+			for range 5 {
+				w, err := newWorld(network{rtt, 0, row.tls}, 1, 1, t.TempDir())
+				if err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				get(t, w)
+				shortest = min(shortest, w.first().Sub(began))
+				w.close()
 			}
-			defer w.close()
-			began := time.Now()
-			get(t, w)
 			least := time.Duration(row.trips * float64(rtt))
-			if took := w.first().Sub(began); took < least || took > least+rtt/2 {
-				t.Errorf("the first request took %v, want %v", took, least)
+			if shortest < least || shortest > least+rtt/2 {
+				t.Errorf("the first request took %v, want %v", shortest, least)
 			}
 		})
 	}

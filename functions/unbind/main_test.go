@@ -272,7 +272,10 @@ func TestTheFunctionDoesNotStartWithAFaultyEnvironment(t *testing.T) {
 	}
 }
 
-var unbindNobody = []string{"audit", "check", "console-default", "dry-run", "http-hook-challenge", "http-hook-unsigned", "list", "sns-employee-joined"}
+var unbindNobody = []string{
+	"audit", "check", "console-default", "dry-run", "http-hook-challenge", "http-hook-unsigned", "list", "scheduled", "sns-employee-joined",
+	"sns-employee-left-cancelled", "sns-employee-left-later",
+}
 
 // Every file in events/ is an event that a person can send, and the function knows each for what it is.
 func TestEverySampleIsKnown(t *testing.T) {
