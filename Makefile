@@ -45,7 +45,14 @@ RACE = $(shell [ "$$(go env CGO_ENABLED)" = 1 ] && command -v "$$(go env CC)" >/
 test: ## Run all tests, with the race detector if there is a C compiler
 	@go test $(RACE) ./...
 
-bench: ## Run all benchmarks
+bench: ## Compare the built function with an echo and an obvious one; BIN="name=path …" ONLY="freeze" QUANTILE=0.5 (12 minutes)
+	@go build -o .build/bench ./bench
+	@.build/bench -bin "$(BIN)" -only "$(ONLY)" -quantile "$(or $(QUANTILE),0.5)"
+
+bench-check: ## Check that make bench measures every scenario, with few events
+	@BENCH_CHECK=1 go test -count=1 ./bench
+
+bench-go: ## Run all benchmarks of the packages
 	@go test -run '^$$' -bench . -benchmem ./...
 
 chaos: ## Disturb the built function: connections, freezes, kills, and EVENTS=100000 in one process

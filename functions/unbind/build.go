@@ -27,20 +27,28 @@ import (
 	"wedata-unbind/internal/wedata"
 )
 
-// build puts the function together. It calls no service: one that cannot be reached must not keep the function from
-// starting.
+// build puts the function together. It begins to connect to WeChat and to read the secrets, and waits for neither: a
+// service that cannot be reached must not keep the function from starting.
 func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, error) {
+	api, err := wedata.New(cfg.wedata)
+	if err != nil {
+		return nil, err
+	}
+	api.Warm() // first: WeChat is farther away than AWS
 	sdk, err := loadAWS(ctx, newAWSTransport())
 	if err != nil {
 		// The SDK's text quotes values of the environment.
 		return nil, errors.New("aws configuration: a variable AWS_… or a file that one names cannot be read")
 	}
-	api, err := wedata.New(cfg.wedata)
-	if err != nil {
-		return nil, err
-	}
 	reader := secretsmanager.NewFromConfig(sdk)
-	tokens := token.New(secrets.New(reader, secrets.Config{}), cfg.secretID)
+	tokenSecrets := secrets.New(reader, secrets.Config{})
+	tokenSecrets.Warm(cfg.secretID)
+	// Senders that are refused can make the function read their secret again: once a minute at most.
+	sourcesSecrets := secrets.New(reader, secrets.Config{Hold: time.Minute})
+	if cfg.sourcesSecretID != "" {
+		sourcesSecrets.Warm(cfg.sourcesSecretID)
+	}
+	tokens := token.New(tokenSecrets, cfg.secretID)
 	decoder := departure.Decoder{Zone: cfg.zone}
 	work := offboard.Config{API: api, Tokens: tokens, Trust: cfg.trust}
 	var schedules events.Schedules
@@ -56,9 +64,7 @@ func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, 
 		Offboard: service,
 		Queue:    queue.New(sqs.NewFromConfig(sdk), cfg.queueURL, cfg.deadLetterQueueURL),
 		Sources: source.New(source.Config{
-			// Senders that are refused can make the function read their secret again: once a minute at most.
-			Secrets:  secrets.New(reader, secrets.Config{Hold: time.Minute}),
-			SecretID: cfg.sourcesSecretID, Decoder: decoder, Merchants: tokens.Merchants,
+			Secrets: sourcesSecrets, SecretID: cfg.sourcesSecretID, Decoder: decoder, Merchants: tokens.Merchants,
 		}),
 		Schedules: schedules,
 		Decoder:   decoder,

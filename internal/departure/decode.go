@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"wedata-unbind/internal/strictjson"
@@ -194,7 +195,7 @@ func readMeta(members strictjson.Object, envelope Meta) (Meta, error) {
 func withoutPrefix(eventType string) string {
 	for _, known := range []string{TypeLeft, TypeCancelled} {
 		if prefix, found := strings.CutSuffix(eventType, "."+known); found {
-			if negation.MatchString(prefix) {
+			if negation().MatchString(prefix) {
 				return eventType
 			}
 			return known
@@ -203,7 +204,9 @@ func withoutPrefix(eventType string) string {
 	return eventType
 }
 
-var negation = regexp.MustCompile(`(?i)(^|[._-])(not|undo|cancel|cancell?ed|revoked)$`)
+var negation = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)(^|[._-])(not|undo|cancel|cancell?ed|revoked)$`)
+})
 
 func (d Decoder) readEffective(data strictjson.Object) (time.Time, error) {
 	if strictjson.Kind(data["effective_at"]) == "null" || !data.Has("effective_at") {

@@ -141,13 +141,17 @@ func (m *merchant) bound(ctx context.Context, outcomes []*departure.Outcome) (ma
 	return bound, err
 }
 
-// list reads the entries of the bind list for which keep returns true, or all for nil. Few lists are read at once.
+// list reads the entries of the bind list for which keep returns true, or all for nil. Few whole lists are read at once;
+// of the others nothing is kept but what was asked for. Four of those at once took 4.0 s for 300 merchants at 50 ms; as
+// many as calls take 2.0 s.
 func (m *merchant) list(ctx context.Context, keep func(uid string) bool) (list []wedata.Binding, err error) {
 	_, err = m.call(ctx, func(token string) error {
-		if err := m.lists.Acquire(ctx, 1); err != nil {
-			return fmt.Errorf("no time left in this invocation: %w", err)
+		if keep == nil {
+			if err := m.whole.Acquire(ctx, 1); err != nil {
+				return fmt.Errorf("no time left in this invocation: %w", err)
+			}
+			defer m.whole.Release(1)
 		}
-		defer m.lists.Release(1)
 		list, err = m.cfg.API.QueryBindList(ctx, token, keep)
 		return err
 	})

@@ -41,7 +41,7 @@ type Config struct {
 // Service carries departures out. It is safe for concurrent use.
 type Service struct {
 	cfg   Config
-	lists *semaphore.Weighted // bounds the memory: a list may have 16 MB, and [Service.Bindings] keeps all of it
+	whole *semaphore.Weighted // bounds the memory of [Service.Bindings], which keeps lists of up to 16 MB each
 }
 
 // New returns a Service. It errs where something required is missing or a number is negative.
@@ -58,7 +58,7 @@ func New(cfg Config) (*Service, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Service{cfg: cfg, lists: semaphore.NewWeighted(4)}, nil
+	return &Service{cfg: cfg, whole: semaphore.NewWeighted(4)}, nil
 }
 
 // Run carries events out. It returns the outcomes of each event in the order given: people in their order and, for

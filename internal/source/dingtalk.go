@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"crypto/rand"
 	"net/http"
-	"regexp"
 	"strconv"
 	"time"
 
@@ -18,7 +17,7 @@ import (
 type dingTalk struct{ callback }
 
 // handshakes are the events with which DingTalk tries an address: of an own app, and of a third-party app.
-var handshakes = regexp.MustCompile(`^check_([a-z]+_suite_)?url$`)
+var handshakes = pattern(`^check_([a-z]+_suite_)?url$`)
 
 func readDingTalk(m *members) scheme { return dingTalk{readCallback(m)} }
 
@@ -41,7 +40,7 @@ func (d dingTalk) open(r *http.Request, body []byte, now time.Time) (message, er
 	}
 	event, err := readJSON(text)
 	m := message{body: event, err: err, reply: func() Reply { return d.answer("success", owner, now) }}
-	if handshakes.MatchString(gjson.GetBytes(event, "EventType").Str) {
+	if handshakes().MatchString(gjson.GetBytes(event, "EventType").Str) {
 		random := cmp.Or(gjson.GetBytes(event, "Random").Str, "success")
 		m = message{reply: func() Reply { return d.answer(random, owner, now) }}
 	}

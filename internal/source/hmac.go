@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"hash"
 	"net/http"
-	"regexp"
 	"strings"
 	"time"
 )
@@ -54,7 +53,7 @@ var keyEncodings = map[string]func(string) ([]byte, error){
 }
 
 // placeholder is what stands for a part of the request in what is signed.
-var placeholder = regexp.MustCompile(`\{(body|method|timestamp|(header|query):([A-Za-z0-9_-]+))\}`)
+var placeholder = pattern(`\{(body|method|timestamp|(header|query):([A-Za-z0-9_-]+))\}`)
 
 const wantPlaceholders = "{body}, {method}, {header:NAME}, {query:NAME}, {timestamp}"
 
@@ -97,7 +96,7 @@ func (s *signature) checkSigned(m *members) {
 	}
 	signs := func(text string) bool { return strings.Contains(strings.ToLower(s.signed), strings.ToLower(text)) }
 	switch {
-	case strings.Contains(placeholder.ReplaceAllString(s.signed, ""), "{"):
+	case strings.Contains(placeholder().ReplaceAllString(s.signed, ""), "{"):
 		m.fault("signed", "has a { that starts none of "+wantPlaceholders)
 	case !strings.Contains(s.signed, "{body}"):
 		m.fault("signed", "has no {body}: a body that is not signed proves nothing")
@@ -119,7 +118,7 @@ func (s signature) open(r *http.Request, body []byte, now time.Time) (message, e
 		return message{}, s.formFault
 	}
 	m := decoded(r.Header, body)
-	for _, found := range placeholder.FindAllStringSubmatch(s.signed, -1) {
+	for _, found := range placeholder().FindAllStringSubmatch(s.signed, -1) {
 		if name := found[3]; strings.HasSuffix(strings.ToLower(name), "-id") { // webhook-id, Finch's finch-event-id
 			m.id, _ = single(newPart(name, found[2] == "query").values(r))
 		}
@@ -135,7 +134,7 @@ func (s signature) verify(r *http.Request, body []byte, now time.Time) error {
 		return notVerified("the timestamp is missing, or stands twice")
 	}
 	missing := ""
-	signed := placeholder.ReplaceAllStringFunc(s.signed, func(text string) string {
+	signed := placeholder().ReplaceAllStringFunc(s.signed, func(text string) string {
 		switch text {
 		case "{body}":
 			return string(body)
@@ -144,7 +143,7 @@ func (s signature) verify(r *http.Request, body []byte, now time.Time) error {
 		case "{timestamp}":
 			return stamp
 		}
-		found := placeholder.FindStringSubmatch(text)
+		found := placeholder().FindStringSubmatch(text)
 		p := newPart(found[3], found[2] == "query")
 		value, ok := single(p.values(r))
 		if !ok {

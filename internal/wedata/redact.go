@@ -6,33 +6,39 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 )
 
 const maxMsg = 200 // the longest [Error.Msg], in bytes
 
-var (
-	// The request id at the end of an errmsg. Some messages have a comma before it.
-	requestID = regexp.MustCompile(`[\s,]*\brid:\s*([[:xdigit:]]{8}(?:-[[:xdigit:]]{8}){2})`)
-	// What may spell a secret: a long run, an escape of a URL, JSON or HTML; but not words or an IPv4 address (40164).
-	suspect  = regexp.MustCompile(`[!-~]{16,}|[%&\\][!-~]{2,}`)
-	harmless = regexp.MustCompile(`^(([a-z]+[-_/])*[a-z]+|(::ffff:)?\d+(\.\d+){3})[.,:;]?$`)
-	notAlnum = regexp.MustCompile(`[^0-9a-z]`)
-	blank    = regexp.MustCompile(`[\s\v\x{85}\p{Z}]`) // line breaks too
-	control  = regexp.MustCompile(`[\p{Cc}\p{Cf}]`)
-)
+// patterns are what an errmsg is searched for. They are compiled for the first error: at the start they took 0.05 ms.
+type patterns struct{ requestID, suspect, harmless, notAlnum, blank, control *regexp.Regexp }
+
+var errmsgs = sync.OnceValue(func() patterns {
+	return patterns{
+		// The request id at the end of an errmsg. Some messages have a comma before it.
+		requestID: regexp.MustCompile(`[\s,]*\brid:\s*([[:xdigit:]]{8}(?:-[[:xdigit:]]{8}){2})`),
+		// What may spell a secret: a long run, an escape of a URL, JSON or HTML; but not words or an IPv4 address (40164).
+		suspect:  regexp.MustCompile(`[!-~]{16,}|[%&\\][!-~]{2,}`),
+		harmless: regexp.MustCompile(`^(([a-z]+[-_/])*[a-z]+|(::ffff:)?\d+(\.\d+){3})[.,:;]?$`),
+		notAlnum: regexp.MustCompile(`[^0-9a-z]`),
+		blank:    regexp.MustCompile(`[\s\v\x{85}\p{Z}]`), // line breaks too
+		control:  regexp.MustCompile(`[\p{Cc}\p{Cf}]`),
+	}
+})
 
 // redact splits WeChat's errmsg into the request id and the message, one line of at most maxMsg bytes. Either is ""
 // where it might hold the uid or a part of the token.
 func redact(errmsg, token, uid string) (msg, rid string) {
 	msg = clean(errmsg)
-	if at := requestID.FindStringSubmatchIndex(msg); at != nil {
+	if at := errmsgs().requestID.FindStringSubmatchIndex(msg); at != nil {
 		msg, rid = clean(msg[:at[0]]+msg[at[1]:]), msg[at[2]:at[3]]
 	}
 	if len(msg) > maxMsg {
 		msg = strings.ToValidUTF8(msg[:maxMsg-len("…")], "") + "…"
 	}
-	odd := func(run string) bool { return !harmless.MatchString(run) }
-	if slices.ContainsFunc(suspect.FindAllString(msg, -1), odd) || tells(msg, token, uid) {
+	odd := func(run string) bool { return !errmsgs().harmless.MatchString(run) }
+	if slices.ContainsFunc(errmsgs().suspect.FindAllString(msg, -1), odd) || tells(msg, token, uid) {
 		msg = ""
 	}
 	if tells(rid, token, uid) {
@@ -49,7 +55,7 @@ func tells(text, token, uid string) bool {
 	b64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 	spellings := fmt.Sprintf("%s\n%s\n%x\n%s\n%s\n%s", token, reversed, token,
 		b64(token), b64("\n"+token), b64("\n\n"+token)) // base64 depends on how many bytes stand before
-	alnum := func(s string) string { return notAlnum.ReplaceAllString(strings.ToLower(s), "") }
+	alnum := func(s string) string { return errmsgs().notAlnum.ReplaceAllString(strings.ToLower(s), "") }
 	for _, form := range []func(string) string{strings.ToLower, alnum} {
 		text, spellings := form(text), form(spellings)
 		if t, u := form(token), form(uid); t != "" && strings.Contains(text, t) || u != "" && strings.Contains(text, u) {
@@ -66,5 +72,5 @@ func tells(text, token, uid string) bool {
 
 // clean returns the text as one line without control characters.
 func clean(text string) string {
-	return strings.TrimSpace(control.ReplaceAllString(blank.ReplaceAllString(text, " "), ""))
+	return strings.TrimSpace(errmsgs().control.ReplaceAllString(errmsgs().blank.ReplaceAllString(text, " "), ""))
 }

@@ -1,0 +1,222 @@
+package wedata_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"wedata-unbind/internal/wedata"
+)
+
+// warmBench is a client over net.Pipe in a synctest bubble, and a server that counts.
+type warmBench struct {
+	client          *wedata.Client
+	dials, requests atomic.Int64
+	dead            atomic.Bool                                   // of the connections that are open
+	dial            func(ctx context.Context, number int64) error // before each dial
+}
+
+// dying is a connection that is reset once dead, at the next write, as after a long freeze.
+type dying struct {
+	net.Conn
+	dead *atomic.Bool
+}
+
+func (c dying) Write(b []byte) (int, error) {
+	if c.dead.Load() {
+		_ = c.Close()
+		return 0, &net.OpError{Op: "write", Err: syscall.ECONNRESET}
+	}
+	return c.Conn.Write(b)
+}
+
+// warmTests runs a test with plain connections and with TLS.
+func warmTests(t *testing.T, test func(*testing.T, *warmBench)) {
+	t.Helper()
+	keys := httptest.NewTLSServer(nil)
+	defer keys.Close()
+	trusted := keys.Client().Transport.(*http.Transport).TLSClientConfig
+	for _, scheme := range []string{"http", "https"} {
+		t.Run(scheme, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := &warmBench{dial: func(context.Context, int64) error { return nil }}
+				listener := pipeListener{make(chan net.Conn), make(chan struct{})}
+				server := &http.Server{Handler: http.HandlerFunc(func(reply http.ResponseWriter, _ *http.Request) {
+					b.requests.Add(1)
+					_, _ = reply.Write([]byte(`{"errcode":0}`))
+				})}
+				transport := &http.Transport{
+					TLSClientConfig: trusted.Clone(),
+					DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+						if err := b.dial(ctx, b.dials.Add(1)); err != nil {
+							return nil, err
+						}
+						here, there := net.Pipe()
+						listener.conns <- there
+						dead := &b.dead
+						if b.dead.Load() {
+							dead = new(atomic.Bool)
+						}
+						return dying{here, dead}, nil
+					},
+				}
+				base := "http://localhost"
+				var accept net.Listener = listener
+				if scheme == "https" {
+					base = "https://example.com" // in the certificate of httptest
+					accept = tls.NewListener(listener, &tls.Config{Certificates: keys.TLS.Certificates, MinVersion: tls.VersionTLS13})
+				}
+				go func() { _ = server.Serve(accept) }()
+				defer server.Close()
+				var err error
+				b.client, err = wedata.New(wedata.Config{BaseURL: base, HTTPClient: &http.Client{Transport: transport}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				test(t, b)
+			})
+		})
+	}
+}
+
+// call makes a call, which must be one request and take that long.
+func (b *warmBench) call(t *testing.T, want time.Duration) {
+	t.Helper()
+	before, began := b.requests.Load(), time.Now()
+	err := b.client.UnbindUser(t.Context(), token, uid)
+	if took := time.Since(began); err != nil || b.requests.Load() != before+1 || took != want {
+		t.Errorf("got %v, %d requests in %v; want 1 in %v", err, b.requests.Load()-before, took, want)
+	}
+}
+
+func TestAWarmClientHasAConnectionAndSendsNothing(t *testing.T) {
+	warmTests(t, func(t *testing.T, b *warmBench) {
+		b.client.Warm()
+		time.Sleep(time.Second)
+		if b.dials.Load() != 1 || b.requests.Load() != 0 {
+			t.Errorf("Warm dialled %d times and sent %d requests", b.dials.Load(), b.requests.Load())
+		}
+		b.call(t, 0)
+		b.call(t, 0)
+		if b.dials.Load() != 1 {
+			t.Errorf("dialled %d times", b.dials.Load())
+		}
+	})
+}
+
+func TestTheFirstCallJoinsTheDialThatIsUnderWay(t *testing.T) {
+	warmTests(t, func(t *testing.T, b *warmBench) {
+		b.dial = func(context.Context, int64) error {
+			time.Sleep(300 * time.Millisecond)
+			return nil
+		}
+		b.client.Warm()
+		time.AfterFunc(200*time.Millisecond, func() {
+			if b.dials.Load() != 1 {
+				t.Errorf("the call dialled itself: %d dials", b.dials.Load())
+			}
+		})
+		time.Sleep(100 * time.Millisecond)
+		b.call(t, 200*time.Millisecond)
+		time.Sleep(time.Second) // until every dial has ended
+	})
+}
+
+func TestAfterASecondTheFirstCallDialsItself(t *testing.T) {
+	warmTests(t, func(t *testing.T, b *warmBench) {
+		b.dial = func(_ context.Context, number int64) error {
+			if number == 1 {
+				time.Sleep(5 * time.Second)
+				return errors.New("timed out")
+			}
+			return nil
+		}
+		b.client.Warm()
+		b.call(t, time.Second)
+		time.Sleep(5 * time.Second) // the first dial has ended
+	})
+}
+
+func TestAFaultOfWarmIsForgotten(t *testing.T) {
+	warmTests(t, func(t *testing.T, b *warmBench) {
+		b.dial = func(_ context.Context, number int64) error {
+			if number == 1 {
+				return &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
+			}
+			return nil
+		}
+		b.client.Warm()
+		synctest.Wait()
+		b.call(t, 0)
+	})
+}
+
+func TestAWarmConnectionThatDiedIsReplaced(t *testing.T) {
+	warmTests(t, func(t *testing.T, b *warmBench) {
+		b.client.Warm()
+		synctest.Wait()
+		b.dead.Store(true)
+		b.call(t, 0)
+		if b.dials.Load() != 2 {
+			t.Errorf("dialled %d times", b.dials.Load())
+		}
+	})
+}
+
+func TestWarmGoesThroughTheProxy(t *testing.T) {
+	var requests atomic.Int64
+	weChat := httptest.NewTLSServer(http.HandlerFunc(func(reply http.ResponseWriter, _ *http.Request) {
+		requests.Add(1)
+		_, _ = reply.Write([]byte(`{"errcode":0}`))
+	}))
+	defer weChat.Close()
+	asked := make(chan string, 9)
+	proxy := httptest.NewServer(http.HandlerFunc(func(reply http.ResponseWriter, r *http.Request) {
+		there, err := net.Dial("tcp", weChat.Listener.Addr().String())
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer there.Close()
+		here, _, err := http.NewResponseController(reply).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer here.Close()
+		_, _ = io.WriteString(here, "HTTP/1.1 200 Connection established\r\n\r\n")
+		asked <- r.Method + " " + r.Host
+		go func() { _, _ = io.Copy(there, here) }()
+		_, _ = io.Copy(here, there)
+	}))
+	defer proxy.Close()
+	address, err := url.Parse(proxy.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{
+		Proxy:           http.ProxyURL(address),
+		TLSClientConfig: weChat.Client().Transport.(*http.Transport).TLSClientConfig.Clone(),
+	}
+	client, err := wedata.New(wedata.Config{BaseURL: "https://example.com", HTTPClient: &http.Client{Transport: transport}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.Warm()
+	if got := <-asked; got != "CONNECT example.com:443" || requests.Load() != 0 {
+		t.Errorf("the proxy was asked for %s, WeChat got %d requests", got, requests.Load())
+	}
+	if err := client.UnbindUser(t.Context(), token, uid); err != nil || requests.Load() != 1 {
+		t.Errorf("got %v, %d requests", err, requests.Load())
+	}
+}
