@@ -118,7 +118,7 @@ func TestDeployment(t *testing.T) {
 		merchant, uid := merchantOf(updated), uidOf(updated)
 		lists := s.wechat.calls(merchant, wedatatest.ListPath) // the check has read it
 		s.invoke(t, fmt.Sprintf(`{"uid":%q,"merchant":%q}`, uid, merchant))
-		s.unbound(t, 10*time.Second, merchant, uid)
+		s.unbound(t, time.Minute, merchant, uid)
 		if n := s.wechat.calls(merchant, wedatatest.ListPath) - lists; n != 0 {
 			t.Errorf("the bind list was read %d times, want none once WedataVerify is false", n)
 		}
@@ -132,8 +132,8 @@ func triggers() []row {
 	arrives := func(trigger string, send step) step {
 		return func(t *testing.T, s *stack, merchant, uid string) {
 			send(t, s, merchant, uid)
-			s.unbound(t, 30*time.Second, merchant, uid)
-			got := s.logged(t, 10*time.Second, merchant, "unbound")
+			s.unbound(t, time.Minute, merchant, uid)
+			got := s.logged(t, time.Minute, merchant, "unbound")
 			if got.Trigger != trigger || got.UID == uid || got.UIDHash == "" {
 				t.Errorf("logged %+v, want the trigger %s, the uid masked and its hash", got, trigger)
 			}
@@ -162,14 +162,14 @@ func triggers() []row {
 			// The second event shows that the first was not delivered.
 			s.putEvent(t, "com.example.other", bare(merchant, uid))
 			s.putEvent(t, "com.example.hr", bare(merchant, "nobody"))
-			s.logged(t, 30*time.Second, merchant, "unknown")
+			s.logged(t, time.Minute, merchant, "unknown")
 			if !s.wechat.bound(merchant, uid) {
 				t.Error("an event of a source that the rule does not name unbound the person")
 			}
 		}},
 		{"dry run", func(t *testing.T, s *stack, merchant, uid string) {
 			s.invoke(t, fmt.Sprintf(`{"uid":[%q,"nobody"],"merchant":%q,"dry_run":true}`, uid, merchant))
-			if s.logged(t, 10*time.Second, merchant, "unknown"); !s.wechat.bound(merchant, uid) {
+			if s.logged(t, time.Minute, merchant, "unknown"); !s.wechat.bound(merchant, uid) {
 				t.Error("a dry run unbound the person")
 			}
 		}},
@@ -225,7 +225,7 @@ func failures() []row {
 			s.wechat.divert(tokenOf(merchant), nil)
 			// If it was received once more meanwhile, it is hidden for over a minute.
 			s.unbound(t, 3*time.Minute, merchant, uid)
-			s.logged(t, 10*time.Second, merchant, "unbound")
+			s.logged(t, time.Minute, merchant, "unbound")
 		}},
 		{"permission missing, then granted and redriven", func(t *testing.T, s *stack, merchant, uid string) {
 			s.wechat.Grant(merchant, false)
@@ -236,7 +236,7 @@ func failures() []row {
 				t.Errorf("the dead letter has errcode %q, class %q and reason %q, want 48001, permission_missing and a reason",
 					code, class, reason)
 			}
-			got := s.logged(t, 10*time.Second, merchant, "failed")
+			got := s.logged(t, time.Minute, merchant, "failed")
 			if got.Level != "ERROR" || got.ErrCode != 48001 || got.Class != "permission_missing" {
 				t.Errorf("logged %+v, want an error with errcode 48001 and class permission_missing", got)
 			}
@@ -297,7 +297,7 @@ func killed(t *testing.T, s *stack, merchant, uid string) {
 	}
 	s.wechat.divert(tokenOf(merchant), nil)
 	s.unbound(t, 3*time.Minute, merchant, uid)
-	if got := s.logged(t, 10*time.Second, merchant, "unbound"); got.Trigger != "sqs" {
+	if got := s.logged(t, time.Minute, merchant, "unbound"); got.Trigger != "sqs" {
 		t.Errorf("logged %+v, want the trigger sqs", got)
 	}
 }

@@ -27,7 +27,7 @@ func laters() []row {
 			if now := time.Now(); now.Before(due) {
 				t.Errorf("unbound %v too early", due.Sub(now))
 			}
-			if got := s.logged(t, 10*time.Second, merchant, "unbound"); got.Trigger != "sqs" {
+			if got := s.logged(t, time.Minute, merchant, "unbound"); got.Trigger != "sqs" {
 				t.Errorf("logged %+v, want the trigger sqs", got)
 			}
 			eventually(t, time.Minute, "the schedule is deleted", func() bool { return len(s.schedules(t, merchant)) == 0 })
@@ -35,7 +35,7 @@ func laters() []row {
 		{"due later, but taken back", func(t *testing.T, s *stack, merchant, uid string) {
 			due := announce(t, s, merchant, uid, 10*time.Minute)
 			s.publish(t, fmt.Sprintf(`{"type":"employee.left.cancelled","data":%s}`, bare(merchant, uid)))
-			if got := s.logged(t, 30*time.Second, merchant, "cancelled"); !strings.HasPrefix(got.Reason, "was due ") {
+			if got := s.logged(t, time.Minute, merchant, "cancelled"); !strings.HasPrefix(got.Reason, "was due ") {
 				t.Errorf("logged %+v, want when it was due", got)
 			}
 			// The cancellation stands in the place of the departure, which cannot fire any more.
@@ -44,8 +44,8 @@ func laters() []row {
 			}
 			// A late duplicate, as a vendor's retry or a redrive may bring it after the day.
 			s.send(t, s.outputs["QueueUrl"], departureDue(merchant, uid, due.Add(-20*time.Minute)))
-			eventually(t, 30*time.Second, "the duplicate in the log", func() bool { return len(s.outcomes(t, merchant)) == 3 })
-			if got := s.logged(t, 10*time.Second, merchant, "cancelled"); got.Trigger != "sqs" {
+			eventually(t, time.Minute, "the duplicate in the log", func() bool { return len(s.outcomes(t, merchant)) == 3 })
+			if got := s.logged(t, time.Minute, merchant, "cancelled"); got.Trigger != "sqs" {
 				t.Errorf("logged %+v, want the trigger sqs", got)
 			}
 			if !s.wechat.bound(merchant, uid) || s.wechat.calls(merchant, wedatatest.UnbindPath) > 0 {
@@ -66,7 +66,7 @@ func announce(t *testing.T, s *stack, merchant, uid string, ahead time.Duration)
 	t.Helper()
 	due = time.Now().Add(ahead).Truncate(time.Second)
 	s.publish(t, departureDue(merchant, uid, due))
-	s.logged(t, 20*time.Second, merchant, "scheduled")
+	s.logged(t, time.Minute, merchant, "scheduled")
 	return due
 }
 

@@ -280,7 +280,6 @@ func TestChaosOfAnEndOfTheProcess(t *testing.T) {
 				inLong(t, s == syscall.SIGTERM)
 				t.Parallel()
 				c := newChaos(t)
-				function := c.start(t)
 				wait := after(func(_ *wire, conn *net.TCPConn, _ *http.Request) { silence(conn) })
 				disturbed := c.api
 				switch target {
@@ -294,7 +293,8 @@ func TestChaosOfAnEndOfTheProcess(t *testing.T) {
 						silence(conn)
 					})
 				}
-				disturbed.disturb(wait)
+				disturbed.disturb(wait) // before the start, which reads the secrets
+				function := c.start(t)
 				// From SNS, and from the queue.
 				c.queue.Send(`{"uid":"E1002"}`, nil)
 				for _, from := range []func() (place, string){
@@ -310,13 +310,21 @@ func TestChaosOfAnEndOfTheProcess(t *testing.T) {
 					for len(disturbed.asked) > 0 {
 						<-disturbed.asked
 					}
+					ended := make(chan struct{})
 					go func() {
-						<-disturbed.asked
-						_ = function.Signal(s) // the invocation tells whether it came
+						for {
+							select {
+							case <-disturbed.asked:
+								_ = function.Signal(s) // the invocation tells whether it came
+							case <-ended:
+								return
+							}
+						}
 					}()
 					if got, told := from(); got != sentAgain {
 						t.Errorf("the departure is %s: %s", got, told)
 					}
+					close(ended)
 				}
 				disturbed.disturb(nil)
 				c.settle(t, function, sentAgain)

@@ -49,7 +49,6 @@ type process struct {
 	*os.Process
 	started time.Time
 	asked   chan time.Time   // gets the time at which it first asked for an event
-	served  bool             // it has taken an event
 	over    chan struct{}    // closed when it has ended
 	state   *os.ProcessState // how, set before over is closed
 	exit    *ExitError       // the same as an error
@@ -166,15 +165,15 @@ func (f *Function) Invoke(ctx context.Context, event []byte) (Reply, error) {
 	f.mu.Lock()
 	f.current = inv
 	f.mu.Unlock()
-	for {
+	for started := false; ; {
 		select {
 		case f.events <- inv:
-			f.process.served = true
 			return f.await(ctx, inv)
 		case <-f.process.over:
-			if !f.process.served { // a new process would end in the same way
+			if started { // another new process would end in the same way
 				return Reply{}, f.process.exit
 			}
+			started = true
 			if err := f.start(); err != nil {
 				return Reply{}, err
 			}
