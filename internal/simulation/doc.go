@@ -1,0 +1,7 @@
+// Package simulation runs the real function in virtual time among stand-ins for AWS and WeChat that fail, and checks
+// after every step that no promise is broken: no departure is lost, nobody is unbound by mistake, and nothing is told.
+//
+// All of it is in tests. TestSimulation is a short run with each fault alone and all together. `make simulate` runs
+// many: N departures from SEED on. A seed decides who leaves when, how it is sent and what fails; what it does not
+// decide is the jitter of the function's own waits.
+package simulation

@@ -1,0 +1,87 @@
+package simulation
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// result is what came of a run.
+type result struct {
+	stats  stats
+	broken []violation
+	story  []string
+}
+
+// simulate runs a plan in a bubble of its own.
+func simulate(t *testing.T, p plan) (r result) {
+	t.Helper()
+	synctest.Test(t, func(*testing.T) {
+		w := newWorld(p)
+		w.run()
+		if os.Getenv("SIMDEBUG") != "" {
+			fmt.Println("virtual", time.Since(w.start), "calls", sum(w.stats.calls), "departures", w.stats.ends["departures"])
+		}
+		r = result{w.stats, w.broken, w.story}
+	})
+	return r
+}
+
+// all are the names of all faults.
+func allFaults() map[string]bool {
+	all := map[string]bool{}
+	for _, f := range faults() {
+		all[f.name] = true
+	}
+	return all
+}
+
+// planOf is the plan of the run with that number: all faults together, or one of them alone.
+func planOf(seed dice, number, people int) plan {
+	p := plan{seed: seed + dice(number), size: people, faults: allFaults()}
+	if kinds := faults(); number%2 == 1 {
+		p.faults = map[string]bool{kinds[number/2%len(kinds)].name: true}
+	}
+	return p
+}
+
+func (p plan) check(t *testing.T) (stats, bool) {
+	t.Helper()
+	r := simulate(t, p)
+	if len(r.broken) == 0 {
+		return r.stats, true
+	}
+	t.Errorf("seed %d with %d people: %d promises broken: %v", p.seed, p.size, len(r.broken), r.broken[0])
+	return r.stats, false
+}
+
+// TestSimulation is short: all faults together, then each alone.
+func TestSimulation(t *testing.T) {
+	for number := range 2 {
+		p := planOf(1, number*2, 60)
+		t.Run(fmt.Sprintf("all faults, seed %d", p.seed), func(t *testing.T) { p.check(t) })
+	}
+}
+
+// TestSimulate is `make simulate`: many runs, from SIMULATE_SEED on, until there were SIMULATE_N departures.
+func TestSimulate(t *testing.T) {
+	n, _ := strconv.Atoi(os.Getenv("SIMULATE_N"))
+	if n == 0 {
+		t.Skip("make simulate N=100000 SEED=1 runs it")
+	}
+	seed, _ := strconv.Atoi(os.Getenv("SIMULATE_SEED"))
+	start, total := time.Now(), newStats()
+	for number := 0; total.ends["departures"] < n; number++ {
+		p := planOf(dice(seed), number, 100)
+		s, ok := p.check(t)
+		total.merge(s, p.seed)
+		fmt.Fprintf(os.Stderr, "%6s  run %d, seed %d: %d of %d departures\n", time.Since(start).Round(time.Second), number+1, p.seed, total.ends["departures"], n)
+		if !ok {
+			break
+		}
+	}
+	fmt.Println(total)
+}
