@@ -248,7 +248,7 @@ func (s *Service) forget(ctx context.Context, ps people, event departure.Event, 
 			}
 			for _, o := range outcomes {
 				if err := cmp.Or(p.err, s.remove(ctx, p, o, len(event.Merchants) == 0)); err != nil {
-					o.Class = classSchedule
+					o.Class = cmp.Or(o.Class, classSchedule) // unverified says more
 					o.Detail = strings.TrimPrefix(o.Detail+"; ", "; ") + "an older schedule may be left: " + err.Error()
 				}
 			}

@@ -25,9 +25,9 @@ const (
 	// maxLists is how often a merchant's bind list is read: as often, for the whole batch.
 	maxLists = 6
 
-	// maxSecretReads is how often a secret is asked for: 3 reads (cached, of no use, refused), each with the 3 attempts of
-	// the SDK.
-	maxSecretReads = 9
+	// maxSecretReads is how often a secret is asked for: in 60 s a read and a renewal begin 3 times at most, since none is
+	// repeated for 30 s after it failed; each has the 3 attempts of the SDK.
+	maxSecretReads = 18
 
 	// maxBatches is how often a batch of messages is sent to a queue, for each message that names its first uid: the SDK's
 	// 3 attempts, each of which may have worked.
@@ -50,6 +50,7 @@ func (w *world) violated(rule, who, format string, args ...any) {
 	if len(w.broken) < 20 {
 		w.broken = append(w.broken, v)
 	}
+	w.end() // the rest of the run would tell nothing more
 }
 
 // isBound reports whether WeChat has the uid bound, and whether its list has it at all.
@@ -337,11 +338,15 @@ func (w *world) missing(p *person) *event {
 
 // checkEnd is when the faults have ended and the dead letters were redriven.
 func (w *world) checkEnd() {
+	if w.ended.Err() != nil {
+		return
+	}
 	if time.Since(w.start) >= atMost {
 		who := ""
 		for _, m := range append(w.queue.Messages(), w.dead.Messages()...) {
-			if who = firstUID([]byte(m.Body)); !strings.Contains(m.Body, "unreadable") {
-				break
+			if w.redrivable(m) {
+				who = firstUID([]byte(m.Body))
+				w.note("left over: %s %v", m.Body, m.Attributes)
 			}
 		}
 		w.violated("in the end everything is settled", who, "%d in the queue, %d dead letters, %d schedules after %s",

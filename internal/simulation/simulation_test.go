@@ -1,9 +1,13 @@
 package simulation
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,9 +26,6 @@ func simulate(t *testing.T, p plan) (r result) {
 	synctest.Test(t, func(*testing.T) {
 		w := newWorld(p)
 		w.run()
-		if os.Getenv("SIMDEBUG") != "" {
-			fmt.Println("virtual", time.Since(w.start), "calls", sum(w.stats.calls), "departures", w.stats.ends["departures"])
-		}
 		r = result{w.stats, w.broken, w.story}
 	})
 	return r
@@ -54,8 +55,26 @@ func (p plan) check(t *testing.T) (stats, bool) {
 	if len(r.broken) == 0 {
 		return r.stats, true
 	}
-	t.Errorf("seed %d with %d people: %d promises broken: %v", p.seed, p.size, len(r.broken), r.broken[0])
+	t.Errorf("seed %d with %d people breaks a promise: %v", p.seed, p.size, r.broken[0])
+	fmt.Fprintf(os.Stderr, "seed %d breaks a promise: %v\nlooking for a shorter story\n", p.seed, r.broken[0])
+	small, shortest := shrink(t, p, r)
+	t.Logf("the shortest story found that breaks it: %d people, faults %q\n%s", cmp.Or(len(small.only), small.size),
+		slices.Sorted(maps.Keys(small.faults)), strings.Join(shortest.told(), "\n"))
 	return r.stats, false
+}
+
+// shown is how many of the last lines of a story are shown.
+const shown = 120
+
+// told is the end of the story: what concerns the person whose promise was broken, or else all of it.
+func (r result) told() []string {
+	lines := r.story
+	if who := r.broken[0].who; who != "" {
+		lines = slices.DeleteFunc(slices.Clone(lines), func(line string) bool {
+			return uids.MatchString(line) && !strings.Contains(line, who)
+		})
+	}
+	return lines[max(0, len(lines)-shown):]
 }
 
 // TestSimulation is short: all faults together, then each alone.

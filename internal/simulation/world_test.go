@@ -74,7 +74,6 @@ type plan struct {
 	faults map[string]bool
 	// once leaves out repeated and late deliveries.
 	once bool
-	tell bool // keep the story
 }
 
 // dice are numbers that depend on nothing but the seed and what they are for.
@@ -120,7 +119,7 @@ type world struct {
 	idle    []*instance
 	started int // instances so far
 	people  map[string]*person
-	sending int // senders that are not answered yet
+	sending int                // senders that are not answered yet
 	hashes  map[string]*person // by the hash of the uid
 
 	broken []violation
@@ -234,9 +233,6 @@ func (w *world) happens(name, what string, rate float64) bool {
 
 // note adds a line to the story.
 func (w *world) note(format string, args ...any) {
-	if !w.tell {
-		return
-	}
 	line := fmt.Sprintf(format, args...)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -508,7 +504,7 @@ func (w *world) strength() float64 {
 
 // down reports whether the service is down now: each one for some hours.
 func (w *world) down(service string) bool {
-	if !w.faults[faultOutage] {
+	if !w.faults[faultOutage] || len(w.kinds) > alone && w.seed.roll("outage", 0) < 0.7 {
 		return false
 	}
 	from := time.Duration(w.seed.roll("outage of "+service, 0) * float64(20*time.Hour))
@@ -615,15 +611,17 @@ func (w *world) run() {
 			}
 		}
 	}
-	w.sleep(sick)
+	if !w.sleep(sick) {
+		w.loops.Wait()
+		return
+	}
 	w.healed.Store(true)
 	for _, m := range w.merchants() {
 		w.rotate(m)
 	}
 	w.write()
 	w.note("all faults end")
-	for time.Since(w.start) < atMost && !w.settled() {
-		w.sleep(30 * time.Minute)
+	for time.Since(w.start) < atMost && !w.settled() && w.sleep(30*time.Minute) {
 	}
 	w.checkEnd()
 	w.end()
@@ -643,7 +641,13 @@ func (w *world) settled() bool {
 			return false
 		}
 	}
-	return !slices.ContainsFunc(w.dead.Messages(), func(m lambdatest.Message) bool { return !strings.Contains(m.Body, "unreadable") })
+	return !slices.ContainsFunc(w.dead.Messages(), w.redrivable)
+}
+
+// redrivable reports whether a dead letter can be carried out once the faults have ended.
+func (w *world) redrivable(m lambdatest.Message) bool {
+	p := w.people[firstUID([]byte(m.Body))]
+	return p == nil || p.events[0].kind != unreadable
 }
 
 // httpReply is what API Gateway gets from the function.
