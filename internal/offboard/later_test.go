@@ -343,6 +343,16 @@ func TestAFaultOfTheSchedulesIsRetried(t *testing.T) {
 	}
 }
 
+// The class of the schedules took the place of unverified: the log then said unbound of people who were still bound.
+func TestAnUnverifiedUnbindingSaysSoWhereAScheduleIsLeft(t *testing.T) {
+	b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Schedules = &schedules{deny: "list"} })
+	b.wechat.Fail(wedatatest.Fault{Errcode: 48001, Times: -1, Path: wedatatest.ListPath})
+	got := b.Run(t.Context(), step{eventType: left, merchant: shop}.event())[0][0]
+	if got.Status != departure.Unbound || got.Class != "unverified" || !strings.Contains(got.Detail, "list denied") {
+		t.Errorf("got %s, %s: %s", got.Status, got.Class, got.Detail)
+	}
+}
+
 // One list call is all that a departure from the queue costs, and the token is read meanwhile.
 func TestTheSchedulesAreAskedOnceForAPersonBesideTheToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
