@@ -2,7 +2,7 @@
 # .tools/ (versions are pinned in tools/), or tells how to install them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-sources test bench fuzz lint validate build build-UnbindFunction check-arch check-endpoint image local local-api deploy e2e clean
+.PHONY: help run check-sources test bench fuzz simulate mutants lint validate build build-UnbindFunction check-arch check-endpoint image local local-api deploy e2e clean
 
 # template.yaml has the architecture, and the binary is built for it. `make build ARCH=x86_64` builds template and binary
 # for the other one; make passes ARCH on to build-UnbindFunction in MAKEFLAGS. The environment's ARCH is ignored.
@@ -52,6 +52,17 @@ fuzz: ## Run every fuzz target for FUZZTIME=15s
 			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
 		done || exit 1; \
 	done
+
+N    := 10000
+SEED := 1
+
+simulate: ## Simulate N=10000 departures among failing services, from SEED=1 on, and print what came of them
+	@mkdir -p .build
+	@go test -c -o .build/simulation.test ./internal/simulation
+	@cd internal/simulation && SIMULATE_N=$(N) SIMULATE_SEED=$(SEED) ../../.build/simulation.test -test.run '^TestSimulate$$' -test.timeout 0
+
+mutants: ## Remove each guard of the code and the template in turn, and show which test fails; GUARDS=regexp for some (git)
+	@go run ./internal/simulation/mutants -run "$(GUARDS)"
 
 ##### Tools. Each has its own folder in .tools/, and is installed again when its version or the Go version changes.
 
