@@ -52,8 +52,17 @@ const (
 // faults is the table of all kinds of faults.
 func faults() []fault {
 	all := []fault{
-		{name: faultKill}, {name: faultStart}, {name: faultDeadline}, {name: faultClock}, {name: faultExpire}, {name: faultRotate},
-		{name: faultTwice}, {name: faultUndelivered}, {name: faultLate}, {name: faultGateway}, {name: faultOutage},
+		{name: faultKill},
+		{name: faultStart},
+		{name: faultDeadline},
+		{name: faultClock},
+		{name: faultExpire},
+		{name: faultRotate},
+		{name: faultTwice},
+		{name: faultUndelivered},
+		{name: faultLate},
+		{name: faultGateway},
+		{name: faultOutage},
 
 		{"errcode 0 without effect", "wechat unbind", 4, reply(200, "application/json", `{"errcode":0,"errmsg":"ok"}`)},
 		{"a list without info", "wechat list", 3, reply(200, "application/json", `{"errcode":0,"errmsg":"ok"}`)},

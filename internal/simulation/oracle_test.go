@@ -33,6 +33,14 @@ const (
 	// 3 attempts, each of which may have worked.
 	maxBatches = 3
 
+	// maxPlaces is how many messages and schedules there are of a person. A message makes 36 copies of itself at most: it is
+	// received 12 times, and each time the SDK's 3 attempts may all have worked although no reply came. There may be one
+	// for each of 3 merchants. An event that is sent 3 times and its redrives multiply that; 5 times it is never reached.
+	maxPlaces = 5 * 3 * 36
+
+	// maxHeap is how much memory the simulation has in use after many runs, in bytes: what an invocation leaves is freed.
+	maxHeap = 200 << 20
+
 	// maxReceives is how often a message comes to the function before it is in the dead-letter queue.
 	maxReceives = 12
 )
@@ -330,6 +338,11 @@ func (w *world) missing(p *person) *event {
 		}
 	}
 	w.stats.worst("messages and schedules of a person", float64(places), p.uid)
+	if places > maxPlaces {
+		w.mu.Unlock()
+		w.violated("the load is bounded", p.uid, "%d messages and schedules, at most %d", places, maxPlaces)
+		w.mu.Lock()
+	}
 	if places > 0 {
 		return nil
 	}

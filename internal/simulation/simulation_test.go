@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,5 +112,11 @@ func TestSimulate(t *testing.T) {
 			break
 		}
 	}
-	fmt.Println(total)
+	runtime.GC()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	fmt.Printf("%v\n%d MB in use, %d goroutines, after %s\n", total, memory.HeapAlloc>>20, runtime.NumGoroutine(), time.Since(start).Round(time.Second))
+	if memory.HeapAlloc > maxHeap {
+		t.Errorf("%d MB are in use after all runs, at most %d are expected", memory.HeapAlloc>>20, maxHeap>>20)
+	}
 }

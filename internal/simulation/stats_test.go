@@ -25,7 +25,13 @@ type worst struct {
 
 func newStats() stats {
 	return stats{
-		&sync.Mutex{}, map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{}, map[string]int{},
+		&sync.Mutex{},
+		map[string]int{},
+		map[string]int{},
+		map[string]int{},
+		map[string]int{},
+		map[string]int{},
+		map[string]int{},
 		map[string]worst{},
 	}
 }
@@ -76,8 +82,12 @@ func (s stats) String() string {
 		name  string
 		table map[string]int
 	}{
-		{"stories", s.stories}, {"invocations", s.invocations}, {"calls of services", s.calls}, {"faults that happened", s.faults},
-		{"outcomes in the log", s.outcomes}, {"what came of it", s.ends},
+		{"stories", s.stories},
+		{"invocations", s.invocations},
+		{"calls of services", s.calls},
+		{"faults that happened", s.faults},
+		{"outcomes in the log", s.outcomes},
+		{"what came of it", s.ends},
 	} {
 		fmt.Fprintf(&b, "\n%s\n", part.name)
 		names := slices.SortedFunc(maps.Keys(part.table), func(x, y string) int {

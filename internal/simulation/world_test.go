@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -43,7 +44,6 @@ const (
 	timeout     = 60 * time.Second
 	visibility  = 360 * time.Second
 	batchSize   = 10
-	mappings    = 2 // MaximumConcurrency of the event source mapping
 	retries     = 2 // MaximumRetryAttempts of an asynchronous event
 	gatewayTime = 30 * time.Second
 )
@@ -64,7 +64,8 @@ var (
 	uids      = regexp.MustCompile(`emp-[0-9]{6}`)
 )
 
-// plan is what a run is made of. The same plan makes the same run, but for the jitter of the function's own waits.
+// plan is what a run is made of. The same plan has the same events, faults and deaths, each drawn for whom it concerns. The
+// order of what runs in the same moment, and the jitter of the function's own waits, may still differ.
 type plan struct {
 	seed dice
 	size int // how many people, but for the others of groups
@@ -142,13 +143,11 @@ type invocation struct {
 	trigger string
 	began   time.Time
 	carries map[string]bool // ids of the events, where they did not wait in the queue
-	killAt  int             // the number of the call during which the process dies, 0 for none
-	after   bool            // the call is done before
+	dies    bool            // the process dies during one of its calls
 	cancel  context.CancelFunc
 
-	mu    sync.Mutex
-	calls int
-	by    map[string]int
+	mu sync.Mutex
+	by map[string]int // calls by key
 }
 
 func newWorld(p plan) *world {
@@ -266,7 +265,9 @@ func (w *world) newInstance() *instance {
 		HTTPClient:  &http.Client{Transport: i, Timeout: 3 * time.Second},
 		Credentials: credentials.NewStaticCredentialsProvider("id", "secret", ""),
 		Retryer: func() aws.Retryer {
-			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = 300 * time.Millisecond })
+			return retry.NewStandard(func(o *retry.StandardOptions) {
+				o.Backoff = retry.BackoffDelayerFunc(func(int, error) (time.Duration, error) { return 150 * time.Millisecond, nil })
+			})
 		},
 	}
 	api, err := wedata.New(wedata.Config{BaseURL: "http://127.0.0.1", HTTPClient: client})
@@ -276,7 +277,7 @@ func (w *world) newInstance() *instance {
 	store := schedule.New(scheduler.NewFromConfig(sdk), schedule.Config{
 		Group: group, RoleARN: "arn:aws:iam::123456789012:role/schedule", QueueARN: w.queue.ARN(), DeadLetterQueueARN: w.dead.ARN(), Now: now,
 	})
-	service, err := offboard.New(offboard.Config{API: api, Tokens: tokens, Schedules: store, Trust: w.trust, Now: now})
+	service, err := offboard.New(offboard.Config{API: api, Tokens: tokens, Schedules: store, Trust: w.trust, Now: now, Backoff: 1})
 	must(err)
 	decoder := departure.Decoder{Zone: time.FixedZone("UTC+08:00", 8*60*60)}
 	i.handler, err = events.New(events.Config{
@@ -329,17 +330,14 @@ func (w *world) invoke(trigger string, payload []byte, carries ...string) (reply
 	for _, id := range carries {
 		inv.carries[id] = true
 	}
-	if w.happens(faultKill, trigger+who, 0.3) {
-		inv.killAt = 1 + w.seed.pick("kill"+trigger+who, w.next("kill"), 8)
-		inv.after = w.seed.roll("kill after"+trigger+who, inv.killAt) < 0.5
-	}
+	inv.dies = w.happens(faultKill, trigger+who, 0.3)
 	left := timeout
 	if w.happens(faultDeadline, trigger+who, 0.4) {
-		left = time.Duration(1+w.seed.pick("deadline"+who, 0, 12)) * time.Second
+		left = time.Duration(1+w.seed.pick("deadline"+who, w.next("deadline"+who), 12)) * time.Second
 	}
 	if w.happens(faultClock, trigger+who, 0.3) {
 		jump := []time.Duration{0, time.Second, -time.Second, 30 * time.Second, -30 * time.Second, maxSkew, -maxSkew}
-		i.skew.Store(int64(jump[w.seed.pick("clock"+who, w.next("clock"), len(jump))]))
+		i.skew.Store(int64(jump[w.seed.pick("clock"+who, w.next("clock"+who), len(jump))]))
 	} else if w.healed.Load() {
 		i.skew.Store(0)
 	}
@@ -402,54 +400,52 @@ func (i *instance) RoundTrip(r *http.Request) (*http.Response, error) {
 	c.number = i.next(c.key)
 	i.count(&i.stats.calls, c.service+" "+c.operation)
 	inv := i.now.Load()
-	dies, after := false, false
+	// When the process dies, it dies before the call or after it.
+	before, after := false, false
 	if inv != nil {
 		inv.mu.Lock()
-		inv.calls++
 		inv.by[c.key]++
-		dies, after = inv.calls == inv.killAt, inv.after
 		inv.mu.Unlock()
+		death := i.seed.roll("death"+c.key, c.number)
+		before, after = inv.dies && death < 0.15, inv.dies && death > 0.85
 	}
-	if dies && !after {
-		return nil, i.die(inv, c)
-	}
-	x := &exchange{Request: r, call: c}
-	x.serve = func(body []byte) *httptest.ResponseRecorder {
-		i.checkCall(inv, c)
-		return i.stand(r, body)
-	}
+	i.checkCall(inv, c)
 	if c.service == "sqs" {
 		i.checkMessages(body)
 	}
-	var resp *http.Response
-	var err error
-	name := ""
-	if f := i.faultOf(c); f != nil {
-		name = " ✗ " + f.name
+	x := &exchange{Request: r, call: c}
+	x.serve = func(body []byte) *httptest.ResponseRecorder { return i.stand(r, body) }
+	// A call takes time, so that what runs at once can overtake. No two calls take the same, so that their order depends on
+	// the seed alone.
+	if !pause(x, 5*time.Millisecond+time.Duration(i.seed.roll("latency"+c.key, c.number)*float64(60*time.Millisecond))) {
+		return nil, r.Context().Err()
+	}
+	if before {
+		i.die(inv, c)
+	}
+	if i.dead.Load() {
+		return nil, errKilled
+	}
+	f := i.faultOf(c)
+	if f == nil {
+		f = &fault{do: func(x *exchange) (*http.Response, error) { return x.served(), nil }}
+	} else {
 		i.count(&i.stats.faults, f.name)
-		if f.do != nil {
-			resp, err = f.do(x)
-		}
 	}
-	if resp == nil && err == nil {
-		// A call takes time, so that what runs at once can overtake.
-		if !pause(x, time.Duration(5+i.seed.pick("latency"+c.key, c.number, 60))*time.Millisecond) {
-			return nil, r.Context().Err()
-		}
-		resp = x.served()
-	}
-	i.note("instance %d: %s %s %s%s%s", i.id, c.service, c.operation, c.uid, c.merchant, name)
-	if dies {
-		return nil, i.die(inv, c)
+	i.note("instance %d: %s %s %s%s %s", i.id, c.service, c.operation, c.uid, c.merchant, f.name)
+	resp, err := f.do(x)
+	if after {
+		i.die(inv, c)
+		return nil, errKilled
 	}
 	return resp, err
 }
 
-func (i *instance) die(inv *invocation, c call) error {
-	i.dead.Store(true)
-	i.note("instance %d dies at %s %s", i.id, c.service, c.operation)
-	inv.cancel()
-	return errKilled
+func (i *instance) die(inv *invocation, c call) {
+	if !i.dead.Swap(true) {
+		i.note("instance %d dies at %s %s", i.id, c.service, c.operation)
+		inv.cancel()
+	}
 }
 
 // faultOf returns what goes wrong with a call, nil for nothing.
@@ -515,6 +511,7 @@ func (w *world) down(service string) bool {
 // stand lets the stand-in of the service answer.
 func (w *world) stand(r *http.Request, body []byte) *httptest.ResponseRecorder {
 	recorder := httptest.NewRecorder()
+	body = steady(body)
 	again := r.Clone(r.Context())
 	again.Body, again.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	if strings.HasPrefix(r.URL.Path, "/wedata/") {
@@ -526,8 +523,28 @@ func (w *world) stand(r *http.Request, body []byte) *httptest.ResponseRecorder {
 	return recorder
 }
 
+// delays are the waits of messages in requests to SQS.
+var delays = regexp.MustCompile(`"(VisibilityTimeout|DelaySeconds)":([0-9]+)`)
+
+// steady takes the jitter out of the waits of messages, so that it changes the run less: the function adds up to a
+// quarter of a wait, and the rest of the quarter is added here.
+func steady(body []byte) []byte {
+	return delays.ReplaceAllFunc(body, func(match []byte) []byte {
+		name, value, _ := bytes.Cut(match, []byte(":"))
+		seconds, _ := strconv.Atoi(string(value))
+		for wait := 60; wait <= 3840; wait *= 2 {
+			wait := min(wait, 3600)
+			if seconds > wait && seconds <= wait*5/4+1 {
+				return fmt.Appendf(name, ":%d", wait*5/4+1)
+			}
+		}
+		return match
+	})
+}
+
 // poll is one of the event source mapping's readers.
-func (w *world) poll() {
+func (w *world) poll(after time.Duration) {
+	w.sleep(after)
 	for w.sleep(time.Second) {
 		next := w.queue.Next()
 		wait := time.Minute
@@ -543,6 +560,9 @@ func (w *world) poll() {
 		d, _ := w.queue.DeliverDue(w.ended, w, batchSize)
 		for _, m := range d.Received {
 			w.worst("receives of a message", float64(m.Receives), firstUID([]byte(m.Body)))
+			if m.Receives > maxReceives {
+				w.violated("the load is bounded", firstUID([]byte(m.Body)), "received %d times", m.Receives)
+			}
 			// At most three times a person: copies of copies would be without end while nothing works.
 			if who := firstUID([]byte(m.Body)); w.next("received "+who) < 3 && w.happens(faultTwice, who, 0.3) {
 				w.queue.Send(m.Body, m.Attributes)
@@ -601,7 +621,7 @@ func (w *world) operate() {
 // run runs the plan in a bubble of testing/synctest until everything is settled.
 func (w *world) run() {
 	w.populate()
-	for _, loop := range []func(){w.poll, w.poll, w.fire, w.keepTokens, w.operate} {
+	for _, loop := range []func(){func() { w.poll(0) }, func() { w.poll(123456789) }, w.fire, w.keepTokens, w.operate} {
 		w.loops.Go(loop)
 	}
 	for _, p := range w.everybody() {
@@ -611,8 +631,12 @@ func (w *world) run() {
 			}
 		}
 	}
-	if !w.sleep(sick) {
+	defer func() {
+		w.end()
 		w.loops.Wait()
+		time.Sleep(time.Minute) // a read of a secret goes on when its caller has left
+	}()
+	if !w.sleep(sick) {
 		return
 	}
 	w.healed.Store(true)
@@ -624,8 +648,6 @@ func (w *world) run() {
 	for time.Since(w.start) < atMost && !w.settled() && w.sleep(30*time.Minute) {
 	}
 	w.checkEnd()
-	w.end()
-	w.loops.Wait()
 }
 
 // settled reports whether nothing is left to do.
