@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"wedata-unbind/internal/wedata/wedatatest"
 )
 
 // result is what came of a run.
@@ -93,6 +95,26 @@ func TestSimulation(t *testing.T) {
 			plan{seed: dice(100 + i), size: 5, faults: map[string]bool{f.name: true}}.check(t)
 		})
 	}
+}
+
+// A departure that comes out of the queue just before it is due waits there until then. It does not use its tries up.
+func TestADepartureThatIsAlmostDueWaitsInTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(plan{})
+		const uid = "emp-000001"
+		e := &event{id: "evt-1", kind: left, people: []string{uid}, at: w.start, due: w.start.Add(90 * time.Second), sent: w.start}
+		w.people[uid] = &person{uid: uid, events: []*event{e}}
+		w.wechat.Bind(merchants[0], wedatatest.Bound(uid))
+		w.queue.Send(e.payload(), nil)
+		w.loops.Go(func() { w.poll(0) })
+		time.Sleep(2 * time.Minute)
+		w.end()
+		w.loops.Wait()
+		time.Sleep(time.Minute)
+		if bound, _ := w.isBound(merchants[0], uid); bound || w.stats.invocations["sqs"] != 2 || len(w.broken) > 0 {
+			t.Errorf("bound: %v, after %d deliveries, %v:\n%s", bound, w.stats.invocations["sqs"], w.broken, strings.Join(w.story, "\n"))
+		}
+	})
 }
 
 // TestSimulate is `make simulate`: many runs, from SIMULATE_SEED on, until there were SIMULATE_N departures.
