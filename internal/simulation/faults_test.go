@@ -2,7 +2,6 @@ package simulation
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"io"
 	"net"
@@ -275,4 +274,4 @@ func (w *world) describe(r *http.Request, body []byte) call {
 }
 
 // firstUID returns the first uid in a text, "" where there is none.
-func firstUID(text []byte) string { return string(cmp.Or(uids.FindString(string(text)), "")) }
+func firstUID(text []byte) string { return uids.FindString(string(text)) }

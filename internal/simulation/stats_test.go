@@ -68,13 +68,6 @@ func (s stats) merge(o stats, seed dice) {
 	}
 }
 
-func sum(table map[string]int) (n int) {
-	for _, x := range table {
-		n += x
-	}
-	return n
-}
-
 // String is for a person.
 func (s stats) String() string {
 	var b strings.Builder

@@ -515,7 +515,7 @@ func (w *world) stand(r *http.Request, body []byte) *httptest.ResponseRecorder {
 	again := r.Clone(r.Context())
 	again.Body, again.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	if strings.HasPrefix(r.URL.Path, "/wedata/") {
-		again.Header.Set("Content-Length", fmt.Sprint(len(body)))
+		again.Header.Set("Content-Length", strconv.Itoa(len(body)))
 		w.wechat.ServeHTTP(recorder, again)
 	} else {
 		w.aws.ServeHTTP(recorder, again)
