@@ -93,7 +93,7 @@ func copyTree() error {
 	}
 	for _, name := range strings.Fields(string(list)) {
 		content, err := os.ReadFile(name) //nolint:gosec // a name that git lists
-		if os.IsNotExist(err) { // removed, and not committed yet
+		if os.IsNotExist(err) {           // removed, and not committed yet
 			continue
 		}
 		if err == nil {

@@ -266,7 +266,7 @@ func guards() []guard {
 		{
 			name: "remove the schedule of what is carried out", file: "internal/offboard/offboard.go",
 			text:    `s.forget(ctx, ps, event, all[i])`,
-			instead: `_ = ps`,
+			instead: `_ = all[i]`,
 		},
 		{
 			name: "read the list after errcode 0", file: "internal/offboard/merchant.go",
