@@ -22,7 +22,7 @@ import (
 const (
 	copyDir = ".build/mutants"
 	// limit bounds the tests of one package: without some guards they never end.
-	limit = 3 * time.Minute
+	limit = 90 * time.Second
 )
 
 func main() {
