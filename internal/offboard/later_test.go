@@ -128,6 +128,14 @@ func TestTheNewestEventOfAPersonStands(t *testing.T) {
 			kept: "due +20h0m0s", bound: shop + " " + other,
 		},
 		{
+			name: "an older one that is due comes after a newer one for later",
+			steps: []step{
+				{left, -1 * hour, 9 * hour, "", false, "scheduled", "", "list put"},
+				{left, -2 * hour, 0, "", false, "unbound unbound", "", "list"},
+			},
+			kept: "due +9h0m0s",
+		},
+		{
 			name: "delivered twice",
 			steps: []step{
 				{left, -1 * hour, 9 * hour, "", false, "scheduled", "", "list put"},
