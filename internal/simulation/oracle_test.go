@@ -178,6 +178,11 @@ func (w *world) outcome(line map[string]string) {
 				e.finished[merchant] = time.Now()
 			}
 		}
+		if status == departure.Failed && class == departure.ClassBadEvent && e.kind != unreadable {
+			w.mu.Unlock()
+			w.violated("no readable event is refused", p.uid, "%s (%s): %s", e.id, e.kind, line["reason"])
+			w.mu.Lock()
+		}
 		gone := status == departure.Ignored || status == departure.Cancelled
 		if e.kind == left && gone && !hasNewer(p, e) {
 			w.mu.Unlock()
@@ -389,7 +394,7 @@ func (w *world) checkEnd() {
 			w.count(&w.stats.ends, map[bool]string{true: "bound in the end", false: "unbound in the end"}[bound])
 		}
 		if len(p.believed) > 0 {
-			w.add(&w.stats.ends, "unbound, marked unverified", len(p.believed))
+			w.add(&w.stats.ends, "unbound, and no list showed it", len(p.believed))
 		}
 	}
 }
