@@ -390,6 +390,18 @@ func TestACancellationByAWebhookTakesBackWhatAnotherSenderAnnounced(t *testing.T
 	}
 }
 
+// So it is where a webhook moves a departure forward: the older schedule would unbind once more on its day.
+func TestADepartureByAWebhookRemovesWhatAnotherSenderAnnounced(t *testing.T) {
+	kept := &schedules{kept: []departure.Departure{
+		{Meta: departure.Meta{Type: left, Time: now.Add(-2 * hour)}, UID: "E1001", EffectiveAt: now.Add(9 * hour)},
+	}}
+	b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Schedules, c.Tokens = kept, oneToken{c.Tokens, nil} })
+	outcomes := b.Run(t.Context(), step{eventType: left, at: -1 * hour, merchant: shop, waited: true}.event())[0]
+	if statusesOf(outcomes) != "unbound" || kept.String() != "" {
+		t.Errorf("got %s (%s), and %q is kept", statusesOf(outcomes), outcomes[0].Detail, kept)
+	}
+}
+
 // The class of the schedules took the place of unverified: the log then said unbound of people who were still bound.
 func TestAnUnverifiedUnbindingSaysSoWhereAScheduleIsLeft(t *testing.T) {
 	b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Schedules = &schedules{deny: "list"} })

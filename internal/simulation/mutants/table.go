@@ -385,8 +385,13 @@ func guards() []guard {
 		},
 		{
 			name: "say that a schedule is left", file: "internal/offboard/later.go",
-			text:    `cmp.Or(p.err, s.remove(ctx, p, o, len(event.Merchants) == 0)); err != nil {`,
-			instead: `cmp.Or(p.err, s.remove(ctx, p, o, len(event.Merchants) == 0)); err != nil && false {`,
+			text:    `cmp.Or(p.err, fault, s.remove(ctx, p, o, everywhere)); err != nil {`,
+			instead: `cmp.Or(p.err, fault, s.remove(ctx, p, o, everywhere)); err != nil && false {`,
+		},
+		{
+			name: "know the one merchant of a single token", file: "internal/offboard/later.go",
+			text:    `return err == nil && !index && slices.Equal(named, merchants), err`,
+			instead: `return false, err`,
 		},
 		{
 			name: "keep the class unverified", file: "internal/offboard/later.go",
