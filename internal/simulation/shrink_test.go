@@ -9,16 +9,19 @@ import (
 	"time"
 )
 
-// searchTime is how long the search for a shorter story may take.
-const searchTime = 40 * time.Second
+// How long the search for a shorter story may take, of a long run and of one of many short ones.
+const (
+	longSearch  = 40 * time.Second
+	shortSearch = time.Second
+)
 
 // shrink returns a smaller plan that breaks the same promise, and its run: fewer people, fewer faults, no repeated
 // events.
-func shrink(t *testing.T, p plan, first result) (plan, result) {
+func shrink(t *testing.T, p plan, first result, search time.Duration) (plan, result) {
 	t.Helper()
 	start, shortest := time.Now(), first
 	fails := func(p plan) bool {
-		if time.Since(start) > searchTime {
+		if time.Since(start) > search {
 			return false
 		}
 		r := simulate(t, p)
