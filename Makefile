@@ -2,7 +2,8 @@
 # .tools/ (versions are pinned in tools/), or tells how to install them.
 
 .DEFAULT_GOAL := help
-.PHONY: help run check-sources test bench fuzz simulate mutants lint validate build build-UnbindFunction check-arch check-endpoint image local local-api deploy e2e clean
+# No target is a file, but those of the tools.
+.PHONY: $(shell sed -n 's/^\([a-z][A-Za-z0-9-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 # template.yaml has the architecture, and the binary is built for it. `make build ARCH=x86_64` builds template and binary
 # for the other one; make passes ARCH on to build-UnbindFunction in MAKEFLAGS. The environment's ARCH is ignored.
@@ -18,6 +19,7 @@ SOURCES :=
 STANDINS = $(foreach fault,$(FAULT),-fault $(fault)) $(if $(SECRET),-secret $(SECRET)) $(if $(SOURCES),-sources $(SOURCES))
 
 FUZZTIME  := 15s
+EVENTS    := 100000
 CONFIG    := default
 BOOTSTRAP := .build/bootstrap
 BUILT     := .aws-sam/build
@@ -25,13 +27,14 @@ BUILT     := .aws-sam/build
 export SAM_CLI_TELEMETRY := 0
 
 help: ## Show all targets, and in brackets what they need besides Go and make
-	@awk -F ':.*## ' '/^[a-zA-Z0-9-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^##### / { title = substr($$0, 7) } \
+		/^[a-zA-Z0-9-]+:.*## / { if (title) print "\n" title; title = ""; printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-##### With Go and make alone
+##### Try and test, with Go and make alone
 
-run: ## Send EVENT=events/… to the real function among stand-ins; FAULT=48001 SECRET=index SOURCES=sources.json
+run: ## Send EVENT=events/… (or several) to the real function among stand-ins; FAULT=48001 SECRET=index SOURCES=sources.json
 	@go build -o $(BOOTSTRAP) ./functions/unbind
-	@go run ./internal/lambdatest/desk -bootstrap $(BOOTSTRAP) -event $(EVENT) $(STANDINS)
+	@go run ./internal/lambdatest/desk -bootstrap $(BOOTSTRAP) $(EVENT:%=-event %) $(STANDINS)
 
 check-sources: ## Check a file of sources: FILE=sources.json; with SOURCE=name BODY=body.json [PEOPLE=people.json] also map a body
 	@go run ./internal/source/checksources -file "$(FILE)" -source "$(SOURCE)" -body "$(BODY)" -people "$(PEOPLE)"
@@ -45,13 +48,12 @@ test: ## Run all tests, with the race detector if there is a C compiler
 bench: ## Run all benchmarks
 	@go test -run '^$$' -bench . -benchmem ./...
 
-fuzz: ## Run every fuzz target for FUZZTIME=15s
-	@go list ./... | while read -r package; do \
-		go test -list '^Fuzz' "$$package" | grep '^Fuzz' | while read -r target; do \
-			echo "== $$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) "$$package" </dev/null || exit 1; \
-		done || exit 1; \
-	done
+chaos: ## Disturb the built function: connections, freezes, kills, and EVENTS=100000 in one process
+	@CHAOS_EVENTS=$(EVENTS) go test -count=1 -run '^Test(NothingSecret|ValuesOf)' ./internal/events ./functions/unbind
+	@CHAOS_EVENTS=$(EVENTS) go test -count=1 -parallel 16 -timeout 90m -v -run '^TestChaos' ./functions/unbind
+
+fuzz: ## Run every fuzz target for FUZZTIME=15s; 10m for a long run
+	@tools/fuzz $(FUZZTIME)
 
 N    := 10000
 SEED := 1
@@ -64,7 +66,9 @@ simulate: ## Simulate N=10000 departures among failing services, from SEED=1 on,
 mutants: ## Remove each guard of the code and the template in turn, and show which test fails; GUARDS=regexp for some (git)
 	@go run ./internal/simulation/mutants -run "$(GUARDS)"
 
-##### Tools. Each has its own folder in .tools/, and is installed again when its version or the Go version changes.
+##### Check code and templates
+
+# Each tool has its own folder in .tools/, and is installed again when its version or the Go version changes.
 
 GOTOOLS   := .tools/$(shell go env GOVERSION)
 SAM       := .tools/sam/bin/sam
@@ -107,7 +111,7 @@ validate: $(SAM) $(CHECKOV) ## Check both templates with sam validate, cfn-lint 
 	@$(CHECKOV) --framework cloudformation --file template.yaml egress.yaml --skip-download --compact --quiet
 	@echo "checkov: no finding that is not explained in the templates"
 
-##### With the SAM CLI
+##### Build, and try in a container
 
 build: $(SAM) ## Build the function for Lambda into .aws-sam/build for ARCH=arm64 or x86_64 (Python)
 	@mkdir -p .build
@@ -125,7 +129,7 @@ GOARCH_x86_64 := amd64
 
 build-UnbindFunction:
 	@[ -n "$(GOARCH_$(ARCH))" ] || { echo >&2 "ARCH is '$(ARCH)'; it must be arm64 or x86_64"; exit 1; }
-	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_$(ARCH)) go build -trimpath -tags lambda.norpc -ldflags "-s -w" \
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(GOARCH_$(ARCH)) go build -trimpath -buildvcs=false -tags lambda.norpc -ldflags "-s -w" \
 		-o "$(ARTIFACTS_DIR)/bootstrap" ./functions/unbind
 
 check-arch:
@@ -152,27 +156,69 @@ image:
 	@e2e/lambda-image $(HOST)
 	@$(MAKE) --no-print-directory build ARCH=$(HOST)
 
-# A local AWS needs no credentials. The developer's own are not passed to it.
+##### Deploy
+
+# CONFIG is a section of samconfig.toml. sam ignores a name that it does not find, and would deploy with its own defaults.
+CONFIGS := $(shell sed -n 's/^\[\(.*\)\.deploy\.parameters\].*/\1/p' samconfig.toml)
+
+check-config:
+	@[ -n "$(filter $(CONFIG),$(CONFIGS))" ] || { echo >&2 \
+		"there is no CONFIG=$(CONFIG); samconfig.toml has the sections: $(CONFIGS)"; exit 1; }
+
 ifeq ($(CONFIG),local)
+# A local AWS needs no credentials. The developer's own are not passed to it. It runs the function on this machine.
+export AWS_ENDPOINT_URL      ?= http://127.0.0.1:4566
 export AWS_ACCESS_KEY_ID     := local
 export AWS_SECRET_ACCESS_KEY := local
 unexport AWS_SESSION_TOKEN AWS_PROFILE
+WECHAT := http://127.0.0.1:8787
+
+deploy: check-config $(SAM)
+	@.tools/sam/bin/python tools/local-deploy prepare
+	@$(MAKE) --no-print-directory build ARCH=$(HOST)
+	@$(SAM) deploy --config-env local --parameter-overrides WedataSecretName=wedata/token \
+		SourcesSecretName=wedata/sources WedataBaseUrl=$(WECHAT) AwsEndpointUrl=$(AWS_ENDPOINT_URL:/=) SavedQueries=false
+	@.tools/sam/bin/python tools/local-deploy try $(WECHAT)
+else
+# The guided deployment saves its answers for the next one. It saves them in a file of its own, which git ignores.
+ifeq ($(CONFIG),default)
+SAMCONFIG := $(CURDIR)/samconfig.mine.toml
+$(SAMCONFIG):
+	@sed '/^\[prod/,$$d; /^#/d' samconfig.toml >$@
+else
+SAMCONFIG := $(CURDIR)/samconfig.toml
 endif
 
-check-endpoint:
-ifeq ($(CONFIG),local)
-	@printenv AWS_ENDPOINT_URL | grep -Eq '^http://(127\.0\.0\.1|localhost)(:[0-9]+)?/?$$' || { echo >&2 \
-		"CONFIG=local deploys only to a local AWS: set AWS_ENDPOINT_URL, e.g. http://127.0.0.1:4566"; exit 1; }
-endif
-
-deploy: check-endpoint build ## Deploy to AWS; CONFIG=prod for production, see samconfig.toml (Python, an AWS account)
-	@$(SAM) deploy --config-env $(CONFIG)
+deploy: check-config build $(SAMCONFIG) ## Deploy to AWS. CONFIG=prod: for production; CONFIG=local: to make local-aws (Python, an AWS account)
+	@$(SAM) deploy --config-file $(SAMCONFIG) --config-env $(CONFIG)
 ifeq ($(CONFIG),prod)
 	@.tools/sam/bin/python tools/protect $(CONFIG)
 endif
+endif
+
+local-aws: $(MINISTACK) ## Run a local AWS on port 4566 and a stand-in for WeChat, for make deploy CONFIG=local (Python)
+	@AWS_LAMBDA_LOG_FORMAT=JSON tools/with-standins $(abspath $(MINISTACK))
+
+##### Operate
+
+STACK := wedata-unbind
+
+dead-letters: $(SAM) ## List the dead letters of STACK=wedata-unbind, without taking them (Python, an AWS account)
+	@.tools/sam/bin/python tools/dead-letters list $(STACK)
+
+redrive: $(SAM) ## Move the dead letters of STACK=wedata-unbind back to the queue (Python, an AWS account)
+	@.tools/sam/bin/python tools/dead-letters redrive $(STACK)
+
+##### Test the deployment, release, clean up
 
 e2e: image $(MINISTACK) ## Test the deployment: sam local, then sam deploy to a local AWS (Docker, Python)
 	@cd e2e && SAM=$(abspath $(SAM)) MINISTACK=$(abspath $(MINISTACK)) go test -count=1 -timeout 15m -v ./...
+
+release: ## Build zips, their checksums and templates into .build/release from the tag VERSION=v1.2.3 (git, Python)
+	@python3 tools/release build "$(VERSION)"
+
+release-check: ## Check that a second build of a release has the same bytes (git, Python)
+	@python3 tools/release check
 
 clean: ## Remove what was built, but not the tools in .tools/
 	@rm -rf .build .aws-sam

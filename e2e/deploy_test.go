@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +22,7 @@ import (
 	eventbridgetypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
@@ -37,7 +39,7 @@ type row struct {
 
 // TestDeployment deploys the template, tests every path through it, updates it and removes it.
 func TestDeployment(t *testing.T) {
-	rows := append(triggers(), failures()...)
+	rows := slices.Concat(triggers(), failures(), laters())
 	merchantOf := func(i int) string { return fmt.Sprintf("wx%016x", i+1) }
 	uidOf := func(i int) string { return fmt.Sprintf("person-%02d@example.com", i+1) }
 	var merchants []string
@@ -58,8 +60,14 @@ func TestDeployment(t *testing.T) {
 		s.refuse(t, "not both", "AlarmTopicArn=arn:aws:sns:us-east-1:123456789012:alarms")
 		s.refuse(t, "EventBusName needs EventSources", `EventSources=""`)
 		s.refuse(t, "PublisherAccounts", "PublisherAccounts=123456789012,")
+		s.refuse(t, "ApiDomainName and ApiCertificateArn go together", "ApiDomainName=hooks.example.com")
+		s.refuse(t, "ApiDomainName needs the HTTP API", "ApiDomainName=hooks.example.com", "EnableHttpApi=false",
+			"ApiCertificateArn=arn:aws:acm:us-east-1:123456789012:certificate/0a1b")
+		s.refuse(t, "PeopleSecretArns", "PeopleSecretArns=arn:aws:secretsmanager:us-east-1:123456789012:secret:*")
+		s.refuse(t, "CheckSchedule", "CheckSchedule=hourly")
 	})
 	t.Run("architecture", func(t *testing.T) { s.architecture(t) })
+	t.Run("the regular check", func(t *testing.T) { s.check(t, merchantOf(crashing)) })
 	t.Run("killed during a call", func(t *testing.T) { killed(t, s, merchantOf(crashing), uidOf(crashing)) })
 	t.Run("paths", func(t *testing.T) {
 		for i, row := range rows {
@@ -75,6 +83,7 @@ func TestDeployment(t *testing.T) {
 		}
 	})
 	t.Run("metrics", func(t *testing.T) { s.metrics(t) })
+	t.Run("dead letters", func(t *testing.T) { s.deadLetters(t) })
 	t.Run("no secret in the log", func(t *testing.T) {
 		log := strings.Join(s.log(t), "\n")
 		for i, merchant := range merchants {
@@ -86,12 +95,31 @@ func TestDeployment(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a name of its own", func(t *testing.T) {
+		s.deploy(t, "ApiDomainName=hooks.example.com",
+			"ApiCertificateArn=arn:aws:acm:us-east-1:000000000000:certificate/0a1b")
+		if s.outputs["UnbindUrl"] != "https://hooks.example.com/unbind" || s.outputs["ApiCnameTarget"] == "" {
+			t.Errorf("the outputs are %v", s.outputs)
+		}
+		if status, body := s.call(t, "/unbind", sourcetest.Request{Method: http.MethodPost, Body: []byte("{}")}); status != http.StatusUnauthorized {
+			t.Errorf("an unsigned request is answered %d, %s", status, body)
+		}
+	})
 	t.Run("update", func(t *testing.T) {
-		s.deploy(t, "WedataVerify=false")
+		// sam keeps a parameter that is not given.
+		s.deploy(t, "WedataVerify=false", "EnableHttpApi=false", `ApiDomainName=""`, `ApiCertificateArn=""`, "TokenWriterPolicy=true", "CheckSchedule=off",
+			"PeopleSecretArns=arn:aws:secretsmanager:us-east-1:000000000000:secret:unbind/people-*")
+		if s.outputs["UnbindUrl"] != "" || s.outputs["TokenWriterPolicyArn"] == "" {
+			t.Errorf("the outputs are %v, want no URL and a policy", s.outputs)
+		}
+		if names := s.checks(t); len(names) > 0 {
+			t.Errorf("the schedules %v, want none: the check is off", names)
+		}
 		merchant, uid := merchantOf(updated), uidOf(updated)
+		lists := s.wechat.calls(merchant, wedatatest.ListPath) // the check has read it
 		s.invoke(t, fmt.Sprintf(`{"uid":%q,"merchant":%q}`, uid, merchant))
 		s.unbound(t, 10*time.Second, merchant, uid)
-		if n := s.wechat.calls(merchant, wedatatest.ListPath); n != 0 {
+		if n := s.wechat.calls(merchant, wedatatest.ListPath) - lists; n != 0 {
 			t.Errorf("the bind list was read %d times, want none once WedataVerify is false", n)
 		}
 	})
@@ -333,6 +361,10 @@ func (s *stack) remove(t *testing.T) {
 	topics, err := sns.NewFromConfig(s.config).ListTopics(t.Context(), &sns.ListTopicsInput{})
 	if err != nil || len(topics.Topics) > 0 {
 		t.Errorf("topics %v, %v; want none", topics.Topics, err)
+	}
+	groups, err := scheduler.NewFromConfig(s.config).ListScheduleGroups(t.Context(), &scheduler.ListScheduleGroupsInput{})
+	if err != nil || len(groups.ScheduleGroups) > 1 || *groups.ScheduleGroups[0].Name != "default" {
+		t.Errorf("schedule groups %v, %v; want only AWS's own", groups, err)
 	}
 	if s.log(t) == nil {
 		t.Error("the log is gone; it is evidence and must stay")

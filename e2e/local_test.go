@@ -43,6 +43,10 @@ func newDesk(t *testing.T) *desk {
 		"AWS_ENDPOINT_URL":             awsURL,
 		"UNBIND_DEAD_LETTER_QUEUE_URL": d.dead.URL,
 		"UNBIND_QUEUE_URL":             d.queue.URL,
+		"UNBIND_SCHEDULE_GROUP":        "unbind",
+		"UNBIND_SCHEDULE_ROLE_ARN":     "arn:aws:iam::123456789012:role/unbind-schedules",
+		"UNBIND_QUEUE_ARN":             d.queue.ARN(),
+		"UNBIND_DEAD_LETTER_QUEUE_ARN": d.dead.ARN(),
 		"UNBIND_SOURCES_SECRET_ID":     "wedata/sources",
 		"WEDATA_BASE_URL":              "http://host.docker.internal:" + serve(t, d.wechat),
 		"WEDATA_SECRET_ID":             "wedata/token",
@@ -169,25 +173,30 @@ func TestLocalInvoke(t *testing.T) {
 		bound  []string
 		queued int
 	}{
-		"console-default.json":           {`"errorType": "UnbindError"`, everybody, 0},
-		"dry-run.json":                   {`"status": "would_unbind"`, everybody, 0},
-		"eventbridge-employee-left.json": {`"status": "unbound"`, onlySecond, 0},
-		"http-hook.json":                 {`"statusCode": 200`, everybody, 1}, // a hook queues
-		"http-hook-challenge.json":       {`ajls384kdjx98XX`, everybody, 0},
-		"http-hook-rest-api.json":        {`"statusCode": 200`, everybody, 1},
-		"http-hook-unsigned.json":        {`"statusCode": 401`, everybody, 0},
-		"http-unbind.json":               {`"statusCode": 200`, onlySecond, 0},
-		"list.json":                      {`"bindings": [`, everybody, 0},
-		"sns-bare.json":                  {`"status": "unbound"`, onlySecond, 0},
-		"sns-employee-joined.json":       {`"status": "ignored"`, everybody, 0},
-		"sns-employee-left.json":         {`"status": "unbound"`, onlySecond, 0},
-		"sqs-destination-record.json":    {`"batchItemFailures": []`, onlySecond, 0},
-		"sqs-employee-left.json":         {`"batchItemFailures": []`, nobody, 0}, // of two messages
-		"sqs-sns-envelope.json":          {`"batchItemFailures": []`, onlySecond, 0},
-		"unbind.json":                    {`"status": "unbound"`, onlySecond, 0},
-		"unbind-cloudevent.json":         {`"status": "unbound"`, onlySecond, 0},
-		"unbind-everywhere.json":         {`"status": "unbound"`, onlySecond, 0},
-		"unbind-many.json":               {`"status": "unbound"`, nobody, 0},
+		"audit.json":                       {`"uid": ["E1002"]`, everybody, 0},
+		"check.json":                       {`"check": "schedule_group", "ok": true`, everybody, 0},
+		"console-default.json":             {`"errorType": "UnbindError"`, everybody, 0},
+		"dry-run.json":                     {`"status": "would_unbind"`, everybody, 0},
+		"eventbridge-employee-left.json":   {`"status": "unbound"`, onlySecond, 0},
+		"http-hook.json":                   {`"statusCode": 200`, everybody, 1}, // a hook queues
+		"http-hook-challenge.json":         {`ajls384kdjx98XX`, everybody, 0},
+		"http-hook-rest-api.json":          {`"statusCode": 200`, everybody, 1},
+		"http-hook-unsigned.json":          {`"statusCode": 401`, everybody, 0},
+		"http-unbind.json":                 {`"statusCode": 200`, onlySecond, 0},
+		"list.json":                        {`"bindings": [`, everybody, 0},
+		"scheduled.json":                   {`"scheduled": []`, everybody, 0},
+		"sns-bare.json":                    {`"status": "unbound"`, onlySecond, 0},
+		"sns-employee-joined.json":         {`"status": "ignored"`, everybody, 0},
+		"sns-employee-left.json":           {`"status": "unbound"`, onlySecond, 0},
+		"sns-employee-left-cancelled.json": {`"detail": "was due 2099-12-31T16:00Z"`, everybody, 0},
+		"sns-employee-left-later.json":     {`"status": "scheduled"`, everybody, 0},
+		"sqs-destination-record.json":      {`"batchItemFailures": []`, onlySecond, 0},
+		"sqs-employee-left.json":           {`"batchItemFailures": []`, nobody, 0}, // of two messages
+		"sqs-sns-envelope.json":            {`"batchItemFailures": []`, onlySecond, 0},
+		"unbind.json":                      {`"status": "unbound"`, onlySecond, 0},
+		"unbind-cloudevent.json":           {`"status": "unbound"`, onlySecond, 0},
+		"unbind-everywhere.json":           {`"status": "unbound"`, onlySecond, 0},
+		"unbind-many.json":                 {`"status": "unbound"`, nobody, 0},
 	}
 	files, err := filepath.Glob("../events/*.json")
 	if err != nil || len(files) == 0 {

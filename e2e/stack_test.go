@@ -37,6 +37,8 @@ type stack struct {
 	endpoint string
 	process  int // MiniStack's process id
 	wechat   *wechat
+	// wechatURL is the address of the stand-in for WeChat.
+	wechatURL string
 	// outputs has the stack's outputs by name.
 	outputs map[string]string
 	// overrides has the parameters of the deployment.
@@ -53,6 +55,7 @@ func newStack(t *testing.T, merchants ...string) *stack {
 		BaseEndpoint: &s.endpoint,
 		Credentials:  credentials.NewStaticCredentialsProvider("test", "test", ""),
 	}
+	s.wechatURL = "http://127.0.0.1:" + serve(t, s.wechat)
 	s.overrides = []string{
 		"WedataSecretName=" + indexSecret,
 		"MerchantSecretPrefix=" + merchantPrefix,
@@ -60,7 +63,7 @@ func newStack(t *testing.T, merchants ...string) *stack {
 		"EventBusName=default",
 		"EventSources=com.example.hr",
 		"AlarmEmail=ops@example.com",
-		"WedataBaseUrl=http://127.0.0.1:" + serve(t, s.wechat),
+		"WedataBaseUrl=" + s.wechatURL,
 		"AwsEndpointUrl=" + s.endpoint,
 		"SavedQueries=false", // MiniStack has no AWS::Logs::QueryDefinition
 	}
@@ -168,6 +171,22 @@ func (s *stack) send(t *testing.T, url, body string) {
 	t.Helper()
 	_, err := sqs.NewFromConfig(s.config).SendMessage(t.Context(),
 		&sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// sendDeadLetter puts a departure of the uid into the dead-letter queue.
+func (s *stack) sendDeadLetter(t *testing.T, uid string, attributes map[string]string) {
+	t.Helper()
+	values := map[string]sqstypes.MessageAttributeValue{}
+	for name, value := range attributes {
+		values[name] = sqstypes.MessageAttributeValue{DataType: aws.String("String"), StringValue: &value}
+	}
+	_, err := sqs.NewFromConfig(s.config).SendMessage(t.Context(), &sqs.SendMessageInput{
+		QueueUrl: aws.String(s.outputs["DeadLetterQueueUrl"]), MessageBody: aws.String(bare("wx0123456789abcdef", uid)),
+		MessageAttributes: values,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -87,17 +86,20 @@ func TestREADMEEventsAreCarriedOut(t *testing.T) {
 	}
 }
 
-func TestREADMESecretsAreRead(t *testing.T) {
-	forms := examples(t, section(t, "The secret"))
-	for _, form := range forms {
+func TestDocumentedSecretsAreRead(t *testing.T) {
+	keepers := read(t, filepath.Join("..", "..", "docs", "token-keepers.md"))
+	for _, form := range append(examples(t, section(t, "The secret")), examples(t, keepers)...) {
 		t.Run(form, func(t *testing.T) {
 			w := newFixture(t, wedatatest.Options{})
-			other := w.wechat.Rotate("wxfedcba9876543210")
+			own, other := w.wechat.Rotate(shop), w.wechat.Rotate("wxfedcba9876543210")
 			w.aws.Secrets.Put("wedata/wxfedcba9876543210", other)
-			w.aws.Secrets.Put(secretID, strings.ReplaceAll(form, "…", w.wechat.Rotate(shop)))
+			w.aws.Secrets.Put("wedata/merchants/wxfedcba9876543210", other)
+			w.aws.Secrets.Put("wedata/merchants/"+shop, own)
+			w.aws.Secrets.Put(secretID, strings.ReplaceAll(form, "…", own))
 			reply := invoke(t, w.start(t), `{"dry_run":true,"uid":"E1001"}`)
-			if want := strings.Count(form, `"wx`); reply.Err() != nil || strings.Count(string(reply.Payload), `"status"`) != want {
-				t.Errorf("got %s, %v, want %d outcomes", reply.Payload, reply.Err(), want)
+			merchants := slices.Compact(slices.Sorted(slices.Values(regexp.MustCompile(`"wx[0-9a-f]{16}"`).FindAllString(form, -1))))
+			if reply.Err() != nil || strings.Count(string(reply.Payload), `"status"`) != len(merchants) {
+				t.Errorf("got %s, %v, want outcomes for %v", reply.Payload, reply.Err(), merchants)
 			}
 		})
 	}
@@ -173,11 +175,7 @@ func TestEveryActionIsInTheREADME(t *testing.T) {
 func TestDocumentsPointAtWhatIsThere(t *testing.T) {
 	root := filepath.Join("..", "..")
 	makefile := read(t, filepath.Join(root, "Makefile"))
-	pages, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, page := range append(pages, filepath.Join(root, "README.md")) {
+	for _, page := range pages(t) {
 		t.Run(filepath.Base(page), func(t *testing.T) {
 			text := read(t, page)
 			for _, match := range regexp.MustCompile(`\]\(([^)#]+)`).FindAllStringSubmatch(text, -1) {
@@ -230,24 +228,10 @@ func TestEveryClassIsExplained(t *testing.T) {
 	}
 }
 
-// What is promised is shown: each row of the tables names tests that there are.
+// What is promised is shown: each row of the tables names tests or fuzz targets that there are.
 func TestEveryGuaranteeNamesItsTests(t *testing.T) {
 	root := filepath.Join("..", "..")
-	tests := map[string]bool{}
-	err := filepath.WalkDir(root, func(path string, entry os.DirEntry, err error) error {
-		if err != nil || entry.IsDir() && strings.HasPrefix(entry.Name(), ".") && len(entry.Name()) > 2 {
-			return cmp.Or(err, filepath.SkipDir)
-		}
-		if strings.HasSuffix(path, "_test.go") {
-			for _, match := range regexp.MustCompile(`(?m)^func (Test\w+)\(`).FindAllStringSubmatch(read(t, path), -1) {
-				tests[match[1]] = true
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	tests := testNames(t)
 	rows := 0
 	for line := range strings.Lines(read(t, filepath.Join(root, "docs", "guarantees.md"))) {
 		cells := strings.Split(strings.TrimSpace(line), "|")

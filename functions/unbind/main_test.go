@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"wedata-unbind/internal/lambdatest"
 	"wedata-unbind/internal/wedata/wedatatest"
@@ -25,6 +26,10 @@ const (
 var bootstrap string
 
 func TestMain(m *testing.M) {
+	if kind := os.Getenv(panicVariable); kind != "" {
+		runPanicking(kind)
+		return
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "bootstrap")
 		if err != nil {
@@ -100,7 +105,13 @@ func (w *fixture) putSources(t testing.TB) {
 // start starts the function with the environment as it is now.
 func (w *fixture) start(t *testing.T) *lambdatest.Function {
 	t.Helper()
-	function, err := lambdatest.Start(lambdatest.Config{Path: bootstrap, Env: w.env})
+	return w.startWithin(t, 0)
+}
+
+// startWithin is start with a timeout of the invocations, 0 for the usual one.
+func (w *fixture) startWithin(t *testing.T, timeout time.Duration) *lambdatest.Function {
+	t.Helper()
+	function, err := lambdatest.Start(lambdatest.Config{Path: bootstrap, Env: w.env, Timeout: timeout})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,7 +283,10 @@ func TestTheFunctionDoesNotStartWithAFaultyEnvironment(t *testing.T) {
 	}
 }
 
-var unbindNobody = []string{"audit", "check", "console-default", "dry-run", "http-hook-challenge", "http-hook-unsigned", "list", "sns-employee-joined"}
+var unbindNobody = []string{
+	"audit", "check", "console-default", "dry-run", "http-hook-challenge", "http-hook-unsigned", "list", "scheduled", "sns-employee-joined",
+	"sns-employee-left-cancelled", "sns-employee-left-later",
+}
 
 // Every file in events/ is an event that a person can send, and the function knows each for what it is.
 func TestEverySampleIsKnown(t *testing.T) {

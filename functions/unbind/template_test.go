@@ -1,8 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -79,12 +82,110 @@ func TestTheTemplateLosesNothing(t *testing.T) {
 			"the dead-letter queue's address", function + "Environment.Variables.UNBIND_DEAD_LETTER_QUEUE_URL",
 			"!Ref DeadLetterQueue", "what somebody must act on cannot be kept",
 		},
+		{
+			"the check is not tried again", "RegularCheck.Properties.Target.RetryPolicy", "{MaximumRetryAttempts: 0}",
+			"one fault is many failed checks",
+		},
+		{"the check is no departure", "RegularCheck.Properties.GroupName", "", "action scheduled cannot read it"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			if got := show(at(resources, tc.path)); got != tc.want {
 				t.Errorf("template.yaml: %s is %q, want %q; else %s", tc.path, got, tc.want, tc.without)
 			}
 		})
+	}
+}
+
+// queryNames returns the names of the saved queries in the template.
+func queryNames(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	resources := templateResources(t)
+	for i := 1; i < len(resources.Content); i += 2 {
+		if query := resources.Content[i]; show(at(query, "Type")) == "AWS::Logs::QueryDefinition" {
+			names = append(names, strings.TrimPrefix(show(at(query, "Properties.Name")), "!Sub ${AWS::StackName}/"))
+		}
+	}
+	return names
+}
+
+func TestEachSavedQueryHasItsLogGroupAndTheEvent(t *testing.T) {
+	resources := templateResources(t)
+	for i := 1; i < len(resources.Content); i += 2 {
+		query := resources.Content[i]
+		if show(at(query, "Type")) != "AWS::Logs::QueryDefinition" {
+			continue
+		}
+		name, text := show(at(query, "Properties.Name")), show(at(query, "Properties.QueryString"))
+		if groups := show(at(query, "Properties.LogGroupNames")); groups != "[!Ref FunctionLog]" {
+			t.Errorf("%s: the log groups are %s", name, groups)
+		}
+		for _, field := range []string{"source", "event_id", "class"} {
+			// Lambda's own lines, which Invocations counts, have none of them.
+			if !strings.Contains(text, field) && !strings.HasSuffix(name, "/Invocations") {
+				t.Errorf("%s: lacks %s", name, field)
+			}
+		}
+	}
+}
+
+func TestEachAlarmNamesASavedQuery(t *testing.T) {
+	for name, alarm := range readTemplate(t).Alarms {
+		_, query, _ := strings.Cut(alarm.Description, "Saved query: ")
+		if !slices.Contains(queryNames(t), strings.TrimSuffix(query, ".")) {
+			t.Errorf("%s: there is no saved query %s", name, query)
+		}
+	}
+}
+
+func TestAuditsNameSavedQueries(t *testing.T) {
+	page := read(t, filepath.Join("..", "..", "docs", "audit.md"))
+	for _, match := range regexp.MustCompile(`query \*([^*]+)\*`).FindAllStringSubmatch(page, -1) {
+		if !slices.Contains(queryNames(t), match[1]) {
+			t.Errorf("there is no saved query %s", match[1])
+		}
+	}
+}
+
+func TestATokenServerMayWriteAndNothingElse(t *testing.T) {
+	statements := at(templateResources(t), "TokenWriter.Properties.PolicyDocument.Statement")
+	const secret = "!Sub arn:${AWS::Partition}:secretsmanager:${AWS::Region}:${AWS::AccountId}:secret:"
+	if got, want := show(at(statements, "0")), "{Sid: WriteTokens, Effect: Allow, Action: secretsmanager:PutSecretValue, Resource: ["+
+		secret+"${WedataSecretName}-??????, !If [ReadMerchantSecrets, "+secret+"${MerchantSecretPrefix}*, !Ref AWS::NoValue]]}"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	const key = "!If [DecryptSecrets, {Sid: EncryptTokens, Effect: Allow, Action: [kms:GenerateDataKey, kms:Decrypt], " +
+		"Resource: !Ref SecretsKeyArn, Condition: {StringEquals: {kms:ViaService: ["
+	if got := show(at(statements, "1")); !strings.HasPrefix(got, key) || len(statements.Content) != 2 {
+		t.Errorf("got %d statements, the second is %s", len(statements.Content), got)
+	}
+}
+
+// A screen has 24 columns; about 14 rows are seen without scrolling.
+func TestTheDashboardIsOneScreen(t *testing.T) {
+	var board struct {
+		Widgets []struct {
+			X, Y, Width, Height int
+			Properties          struct{ Title, Query string }
+		}
+	}
+	body := strings.TrimPrefix(show(at(templateResources(t), "Dashboard.Properties.DashboardBody")), "!Sub ")
+	if err := json.Unmarshal([]byte(body), &board); err != nil {
+		t.Fatal(err)
+	}
+	rows := map[int]string{}
+	for _, w := range board.Widgets {
+		if w.X+w.Width > 24 || w.Y+w.Height > 14 {
+			t.Errorf("%s is at %d, %d", w.Properties.Title, w.X+w.Width, w.Y+w.Height)
+		}
+		rows[w.Y] += "| " + w.Properties.Title + " "
+	}
+	if !strings.HasPrefix(rows[0], "| Who went out today | What waits | What failed | What was scheduled") {
+		t.Errorf("the first row is %s", rows[0])
+	}
+	page := sectionOf(t, filepath.Join("..", "..", "docs", "operations.md"), "The dashboard")
+	if want := rows[0] + "|\n|---|---|---|---|\n" + rows[7] + "|\n"; !strings.Contains(page, want) {
+		t.Errorf("the page does not show\n%s", want)
 	}
 }
 

@@ -237,16 +237,21 @@ func (d Decoder) ParseEffective(s string) (time.Time, error) {
 	if zone == nil {
 		zone = time.UTC
 	}
-	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return t.In(zone), nil
-	}
-	day, err := time.ParseInLocation(time.DateOnly, s, zone)
+	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
+		if t, err = time.ParseInLocation(time.DateOnly, s, zone); err == nil {
+			t = t.AddDate(0, 0, 1)
+		}
+	}
+	t = t.In(zone)
+	switch {
+	case err != nil:
 		return time.Time{}, errors.New("neither an RFC 3339 time such as 2026-11-30T18:00:00+08:00 " +
 			"nor a date such as 2026-11-30")
-	}
-	if day.Year() > 9998 {
+	case t.UTC().Year() < 1: // JSON holds the years 0 to 9999, in any zone
+		return time.Time{}, errors.New("a day of the year 0: leave it out where there is none")
+	case t.Year() > 9998:
 		return time.Time{}, errors.New("a day that never comes: leave it out, or send the event once the day is known")
 	}
-	return day.AddDate(0, 0, 1), nil
+	return t, nil
 }

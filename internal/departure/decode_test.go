@@ -193,6 +193,8 @@ func TestDecodeRefusesWhatIsNoDeparture(t *testing.T) {
 		{"a date that is none", `{"uid":"E1","effective_at":"30.11.2026"}`, "effective_at: neither an RFC 3339 time"},
 		{"an empty date, which must not mean now", `{"uid":"E1","effective_at":""}`, "effective_at: neither an RFC 3339 time"},
 		{"a date that is a number", `{"uid":"E1","effective_at":1795395600}`, "effective_at: a number where a string is expected"},
+		{"the moment that never comes", `{"uid":"E1","effective_at":"9999-12-31T23:59:59Z"}`, "effective_at: a day that never comes"},
+		{"the year 0", `{"uid":"E1","effective_at":"0000-01-01T00:00:00+08:00"}`, "effective_at: a day of the year 0"},
 		{"the day that never comes", `{"uid":"E1","effective_at":"9999-12-31"}`, "effective_at: a day that never comes"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -63,7 +63,8 @@ func (h *Handler) action(ctx context.Context, payload strictjson.Object) ([]byte
 	if err != nil {
 		attrs := []slog.Attr{slog.String("reason", err.Error())}
 		if found, ok := errors.AsType[*checkError](err); ok {
-			attrs = append(attrs, slog.Int("faults", len(found.faults)))
+			// A metric filter counts the faults of a whole check: a merchant may be mistyped.
+			attrs = append(attrs, slog.Int("faults", len(found.faults)), slog.Bool("partial", payload.Has("merchant")))
 		}
 		h.cfg.Log.LogAttrs(ctx, slog.LevelError, name, attrs...)
 		return nil, &UnbindError{Cause: err}

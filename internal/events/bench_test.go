@@ -16,6 +16,7 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
@@ -24,6 +25,7 @@ import (
 	"wedata-unbind/internal/lambdatest"
 	"wedata-unbind/internal/offboard"
 	"wedata-unbind/internal/queue"
+	"wedata-unbind/internal/schedule"
 	"wedata-unbind/internal/secrets"
 	"wedata-unbind/internal/source"
 	"wedata-unbind/internal/token"
@@ -44,6 +46,7 @@ type bench struct {
 	wechat      *wedatatest.Server
 	secrets     *lambdatest.SecretsManager
 	sqs         *lambdatest.SQS
+	scheduler   *lambdatest.Scheduler
 	queue, dead *lambdatest.Queue
 	asked       *queue.Queue
 	token       string
@@ -58,12 +61,14 @@ type options struct {
 	now     func() time.Time
 
 	schedules events.Schedules
+	later     bool         // whether there is a schedule group
+	api       offboard.API // WeChat's stand-in over HTTP if it is nil
 }
 
 func newBench(t *testing.T, o options) *bench {
 	t.Helper()
 	aws := lambdatest.NewAWS()
-	b := &bench{wechat: wedatatest.New(o.wechat), secrets: aws.Secrets, sqs: aws.SQS, log: &lockedBuffer{}}
+	b := &bench{wechat: wedatatest.New(o.wechat), secrets: aws.Secrets, sqs: aws.SQS, scheduler: aws.Scheduler, log: &lockedBuffer{}}
 	awsClient, awsURL := lambdatest.InMemory(t, aws)
 	wechatClient, wechatURL := lambdatest.InMemory(t, b.wechat)
 
@@ -81,8 +86,17 @@ func newBench(t *testing.T, o options) *bench {
 	cache := secrets.New(secretsmanager.New(secretsmanager.Options{
 		Region: lambdatest.Region, BaseEndpoint: &awsURL, HTTPClient: awsClient, Credentials: keys, RetryMaxAttempts: 1,
 	}), secrets.Config{Now: o.now})
+	if o.api == nil {
+		o.api = client
+	}
 	tokens := token.New(cache, secretID)
-	service, err := offboard.New(offboard.Config{API: client, Tokens: tokens, Backoff: time.Microsecond})
+	work := offboard.Config{API: o.api, Tokens: tokens, Backoff: time.Microsecond}
+	if o.later {
+		work.Schedules = schedule.New(scheduler.New(scheduler.Options{
+			Region: lambdatest.Region, BaseEndpoint: &awsURL, HTTPClient: awsClient, Credentials: keys, RetryMaxAttempts: 1,
+		}), schedule.Config{Group: "unbind", RoleARN: "role", QueueARN: b.queue.ARN(), DeadLetterQueueARN: b.dead.ARN()})
+	}
+	service, err := offboard.New(work)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -47,12 +48,18 @@ func (e *checkError) Error() string {
 	return fmt.Sprintf("%d %s: %s", len(e.faults), unit, rows)
 }
 
+// checkReserve is what a check leaves of its time: with a timeout of 60 s it ends before 48 s, where DurationAlarm begins.
+const checkReserve = 12 * time.Second
+
 // check returns what a departure needs, a row for each. It changes nothing, and tries nothing twice.
 func (h *Handler) check(ctx context.Context, payload strictjson.Object) (any, error) {
 	merchants, err := merchantsOf(payload)
 	if err != nil {
 		return nil, err
 	}
+	// A check that waits for WeChat must not take so long that the alarm on the duration of invocations is raised.
+	ctx, cancel := reserve(ctx, checkReserve)
+	defer cancel()
 	var group errgroup.Group
 	var ofMerchants []checkRow
 	group.Go(func() error {

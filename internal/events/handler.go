@@ -63,7 +63,16 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err != nil {
 		return h.unreadable(ctx, triggerUnknown, err)
 	}
-	return t.reply(h, ctx, e)
+	done := false
+	defer func() { // also after a panic
+		// A metric filter counts the line. The caller of a direct invocation has the error itself.
+		if !done && t.name != triggerDirect {
+			h.cfg.Log.ErrorContext(ctx, "invocation failed", "trigger", t.name)
+		}
+	}()
+	reply, err := t.reply(h, ctx, e)
+	done = err == nil
+	return reply, err
 }
 
 // carryOut is for the triggers that wait for no reply. What is not done is kept, and only what no queue takes ends the

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	key = "a key that nobody guesses"
+	key = "kY7#pQ2vLx9+Rm4zWt8/Bn6"
 
 	// hr signs its bodies; unbind shows a key. feishu has its own ways.
 	sources = `{

@@ -23,13 +23,32 @@ func NewAWS() *AWS {
 	return &AWS{Secrets: NewSecretsManager(), SQS: queues, Scheduler: NewScheduler(queues)}
 }
 
-// ServeHTTP passes the request to the service whose name stands before the operation's in X-Amz-Target, or to Scheduler
-// by its path.
+// The services as [Operation] names them.
+const (
+	ServiceSecrets   = "Secrets"
+	ServiceSQS       = "SQS"
+	ServiceScheduler = "Scheduler"
+)
+
+// Operation returns the service and operation that a request of an SDK client is for, such as SQS and
+// "SendMessageBatch". Both are "" for any other request.
+func Operation(r *http.Request) (service, operation string) {
+	target, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	switch target {
+	case "AmazonSQS":
+		return ServiceSQS, operation
+	case "secretsmanager":
+		return ServiceSecrets, operation
+	}
+	return schedulerOperation(r)
+}
+
+// ServeHTTP passes the request to the service that it is for.
 func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch {
-	case strings.HasPrefix(r.Header.Get("X-Amz-Target"), "AmazonSQS."):
+	switch service, _ := Operation(r); service {
+	case ServiceSQS:
 		a.SQS.ServeHTTP(w, r)
-	case strings.HasPrefix(r.URL.Path, schedulerPath):
+	case ServiceScheduler:
 		a.Scheduler.ServeHTTP(w, r)
 	default:
 		a.Secrets.ServeHTTP(w, r)

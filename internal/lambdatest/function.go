@@ -1,6 +1,7 @@
 package lambdatest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,8 @@ type Config struct {
 	// Env is the function's environment. The process gets it and what Lambda itself sets, and nothing of this
 	// process's environment: no credentials or settings of a developer.
 	Env map[string]string
+	// Timeout is how long an invocation may take. Zero means 10 s.
+	Timeout time.Duration
 }
 
 // Function is a built function in a process of its own. As on Lambda, it gets one event at a time. When the process
@@ -44,9 +47,12 @@ type Function struct {
 
 type process struct {
 	*os.Process
-	served bool          // it has taken an event
-	over   chan struct{} // closed when it has ended
-	exit   *ExitError    // how, set before over is closed
+	started time.Time
+	asked   chan time.Time   // gets the time at which it first asked for an event
+	served  bool             // it has taken an event
+	over    chan struct{}    // closed when it has ended
+	state   *os.ProcessState // how, set before over is closed
+	exit    *ExitError       // the same as an error
 }
 
 // kill ends the process and waits until it has ended.
@@ -70,7 +76,7 @@ func (e *ExitError) Error() string {
 // Start starts the function. It errs where the binary cannot be run. A process that ends by itself before its first
 // event is an error of Invoke.
 func Start(config Config) (*Function, error) {
-	f := &Function{config: config, timeout: 10 * time.Second, events: make(chan *invocation)}
+	f := &Function{config: config, timeout: cmp.Or(config.Timeout, 10*time.Second), events: make(chan *invocation)}
 	var err error
 	if f.server, err = Serve("127.0.0.1:0", f.runtimeAPI()); err != nil {
 		return nil, err
@@ -102,19 +108,52 @@ func (f *Function) start() error {
 	for name, value := range env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
+	p := &process{started: time.Now(), asked: make(chan time.Time, 1), over: make(chan struct{})}
+	f.mu.Lock()
+	f.process = p // the process may ask before Start returns
+	f.mu.Unlock()
 	if err := cmd.Start(); err != nil {
+		f.process = nil
 		return fmt.Errorf("lambdatest: start the function: %w", err)
 	}
-	p := &process{Process: cmd.Process, over: make(chan struct{})}
+	p.Process = cmd.Process
 	go func() {
 		defer close(p.over)
 		_ = cmd.Wait() // the status tells the same
 		const most = 4000
 		log := f.Log()
+		p.state = cmd.ProcessState
 		p.exit = &ExitError{Status: cmd.ProcessState.String(), Log: log[max(0, len(log)-most):]}
 	}()
-	f.process = p
 	return nil
+}
+
+// Ready waits until the process has asked for its first event, and returns when it was started and when it asked:
+// its INIT phase. It errs where ctx ends, or where the process does ([*ExitError]).
+func (f *Function) Ready(ctx context.Context) (started, asked time.Time, err error) {
+	p := f.process
+	select {
+	case asked = <-p.asked:
+		return p.started, asked, nil
+	case <-p.over:
+		return p.started, asked, p.exit
+	case <-ctx.Done():
+		return p.started, asked, fmt.Errorf("lambdatest: the function did not ask for an event: %w", ctx.Err())
+	}
+}
+
+// PID returns the number of the process.
+func (f *Function) PID() int { return f.process.Pid }
+
+// Signal sends a signal to the process, such as SIGSTOP, which freezes it as Lambda does between invocations.
+func (f *Function) Signal(s os.Signal) error { return f.process.Signal(s) }
+
+// End ends the process, and returns what it used. Close is still to be called.
+func (f *Function) End() *os.ProcessState {
+	f.invoking.Lock()
+	defer f.invoking.Unlock()
+	f.process.kill()
+	return f.process.state
 }
 
 // Invoke passes the event to the function and returns its reply. An error of the function is a Reply too, and so is a

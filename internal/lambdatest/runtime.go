@@ -46,6 +46,12 @@ func (f *Function) runtimeAPI() http.Handler {
 }
 
 func (f *Function) next(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	select {
+	case f.process.asked <- time.Now():
+	default: // not its first event
+	}
+	f.mu.Unlock()
 	select {
 	case inv := <-f.events:
 		now := time.Now()

@@ -3,11 +3,13 @@ package lambdatest
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -124,6 +126,37 @@ func (s *Scheduler) Due() map[string]time.Time {
 	return due
 }
 
+// OnTheDay returns fn as it is when the stand-in's clock is right. A function's own clock cannot be moved, so
+// [Scheduler.Present] changes each event.
+func (s *Scheduler) OnTheDay(fn Invoker) Invoker { return onTheDay{s, fn} }
+
+type onTheDay struct {
+	scheduler *Scheduler
+	fn        Invoker
+}
+
+// Invoke passes the event to the function, with the present moment in it.
+func (o onTheDay) Invoke(ctx context.Context, event []byte) (Reply, error) {
+	return o.fn.Invoke(ctx, []byte(o.scheduler.Present(string(event))))
+}
+
+// effectiveAt finds when a departure is due in a canonical event, also where an event of SQS has it as a string.
+var effectiveAt = regexp.MustCompile(`(\\?"effective_at\\?":\\?")([^"\\]+)`)
+
+// Present returns canonical events, or an event of SQS with such, as they are for a function on the day: the present
+// moment is in the place of each effective_at that has come by the stand-in's clock and is ahead of the real one.
+func (s *Scheduler) Present(text string) string {
+	now, moved := time.Now(), s.Now()
+	return effectiveAt.ReplaceAllStringFunc(text, func(found string) string {
+		parts := effectiveAt.FindStringSubmatch(found)
+		due, err := time.Parse(time.RFC3339, parts[2])
+		if err != nil || !due.After(now) || due.After(moved) {
+			return found
+		}
+		return parts[1] + now.UTC().Format(time.RFC3339)
+	})
+}
+
 // Calls returns how often the operation was asked for, such as "GetSchedule", also where it failed.
 func (s *Scheduler) Calls(operation string) int {
 	s.mu.Lock()
@@ -133,6 +166,19 @@ func (s *Scheduler) Calls(operation string) int {
 
 // schedulerPath is where the paths of schedules begin.
 const schedulerPath = "/schedules"
+
+// schedulerOperation is [Operation] for Scheduler.
+func schedulerOperation(r *http.Request) (service, operation string) {
+	switch {
+	case r.URL.Path == schedulerPath:
+		return ServiceScheduler, "ListSchedules"
+	case strings.HasPrefix(r.URL.Path, schedulerPath+"/"):
+		return ServiceScheduler, map[string]string{
+			"POST": "CreateSchedule", "PUT": "UpdateSchedule", "GET": "GetSchedule", "DELETE": "DeleteSchedule",
+		}[r.Method]
+	}
+	return "", ""
+}
 
 // ServeHTTP answers an SDK client. The protocol has the operation in the method and path, and part of the input in the
 // path and the query: it is put together here.
@@ -146,12 +192,8 @@ func (s *Scheduler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "SerializationException", "not JSON")
 		return
 	}
-	operation := map[string]string{
-		"POST": "CreateSchedule", "PUT": "UpdateSchedule", "GET": "GetSchedule", "DELETE": "DeleteSchedule",
-	}[r.Method]
-	if r.URL.Path == schedulerPath {
-		operation = "ListSchedules"
-	} else {
+	_, operation := schedulerOperation(r)
+	if operation != "ListSchedules" {
 		input["Name"] = path.Base(r.URL.Path)
 	}
 	for member, parameter := range map[string]string{
@@ -228,11 +270,15 @@ func (s *Scheduler) list(input []byte) (any, *apiError) {
 	defer s.mu.Unlock()
 	page := []map[string]any{}
 	token := ""
-	for _, key := range slices.Sorted(maps.Keys(s.schedules)) {
-		one := s.schedules[key]
-		if one.GroupName != in.GroupName || !strings.HasPrefix(one.Name, in.NamePrefix) || one.Name <= in.NextToken {
-			continue
+	found := []string{}
+	for key, one := range s.schedules {
+		if one.GroupName == in.GroupName && strings.HasPrefix(one.Name, in.NamePrefix) && one.Name > in.NextToken {
+			found = append(found, key)
 		}
+	}
+	slices.Sort(found)
+	for _, key := range found {
+		one := s.schedules[key]
 		if len(page) == 100 {
 			token, _ = page[99]["Name"].(string)
 			break

@@ -118,3 +118,23 @@ func TestSchedulesAreListedByGroupAndPrefix(t *testing.T) {
 		}
 	})
 }
+
+// A departure that has come by the stand-in's clock, but not by the function's, is due now.
+func TestPresent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // which begins at 2000-01-01T00:00:00Z
+		services, _, _ := newScheduler(t)
+		services.Scheduler.MoveTo(time.Date(2000, 1, 3, 0, 0, 0, 0, time.UTC))
+		for name, row := range map[string]struct{ text, want string }{
+			"come":                {`"effective_at":"2000-01-03T00:00:00Z"`, `"effective_at":"2000-01-01T00:00:00Z"`},
+			"in another zone":     {`"effective_at":"2000-01-03T08:00:00+08:00"`, `"effective_at":"2000-01-01T00:00:00Z"`},
+			"in a message":        {`\"effective_at\":\"2000-01-02T00:00:00Z\"`, `\"effective_at\":\"2000-01-01T00:00:00Z\"`},
+			"still ahead":         {`"effective_at":"2000-01-04T00:00:00Z"`, `"effective_at":"2000-01-04T00:00:00Z"`},
+			"due for both clocks": {`"effective_at":"1999-12-31T00:00:00Z"`, `"effective_at":"1999-12-31T00:00:00Z"`},
+			"no moment":           {`"effective_at":"2000-01-02"`, `"effective_at":"2000-01-02"`},
+		} {
+			if got := services.Scheduler.Present(row.text); got != row.want {
+				t.Errorf("%s: got %s, want %s", name, got, row.want)
+			}
+		}
+	})
+}

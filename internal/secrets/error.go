@@ -74,7 +74,7 @@ type Error struct {
 func (e *Error) Error() string {
 	text := fmt.Sprintf("secrets: read %s: %s: %s", Name(e.ID), e.Reason, reasons[e.Reason].advice)
 	if e.Err != nil {
-		text += " (" + describe(e.Err) + ")"
+		text += " (" + describe(e.Err, e.ID) + ")"
 	}
 	return text
 }
@@ -123,10 +123,14 @@ func classify(err error) Reason {
 }
 
 // describe returns AWS's error code and message on one line of at most 400 bytes, or what else is known in fixed
-// words: the texts of decoders and of the network may quote what they met.
-func describe(err error) string {
+// words: the texts of decoders and of the network may quote what they met. AWS quotes the id where access is denied.
+func describe(err error, id string) string {
 	if api, ok := errors.AsType[smithy.APIError](err); ok {
-		return fmt.Sprintf("%.400s", strings.Join(strings.Fields(api.ErrorCode()+": "+api.ErrorMessage()), " "))
+		text := strings.Join(strings.Fields(api.ErrorCode()+": "+api.ErrorMessage()), " ")
+		if name := Name(id); name != id {
+			text = strings.ReplaceAll(text, id, name)
+		}
+		return fmt.Sprintf("%.400s", text)
 	}
 	if reply, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && reply.HTTPStatusCode() != 0 {
 		return fmt.Sprintf("unreadable reply, HTTP %d", reply.HTTPStatusCode())

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/smithy-go"
 
 	"wedata-unbind/internal/secrets"
 )
@@ -183,5 +184,21 @@ func TestALongNameIsNotShown(t *testing.T) {
 	err := &secrets.Error{ID: token, Reason: secrets.Missing}
 	if strings.Contains(err.Error(), token) || !strings.Contains(err.Error(), "it may be a token") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// AWS quotes the name where access is denied, and the name may be a token that somebody pasted in its place.
+func TestATokenInThePlaceOfANameIsNotShown(t *testing.T) {
+	pasted := "61_" + strings.Repeat("Lk9wQz7Xv2Rb5TnY8Hd3Gs6", 6)
+	denied := &smithy.GenericAPIError{Code: "AccessDeniedException", Message: "User: arn:aws:sts::123456789012:assumed-role/unbind " +
+		"is not authorized to perform: secretsmanager:GetSecretValue on resource: " + pasted + " because no policy allows it"}
+	for _, cause := range []error{denied, nil} {
+		err := &secrets.Error{ID: pasted, Reason: secrets.Denied, Err: cause}
+		if text := err.Error(); strings.Contains(text, pasted[:12]) || !strings.Contains(text, "it may be a token") {
+			t.Errorf("got %s", text)
+		}
+	}
+	if text := (&secrets.Error{ID: "", Reason: secrets.Denied, Err: denied}).Error(); !strings.Contains(text, "not authorized to perform: s") {
+		t.Errorf("got %s", text)
 	}
 }

@@ -43,17 +43,18 @@ const (
 	sealedBlock  = 32 // padding fills blocks twice as long as those of AES
 )
 
-// oldest is how old a signed timestamp of Feishu, DingTalk or WeCom may be. They repeat deliveries for hours, and do
-// not document whether one is signed anew.
-const oldest = 24 * time.Hour
+// farthest is how far from now a signed timestamp of Feishu, DingTalk or WeCom may be. They repeat deliveries for hours,
+// and do not document whether one is signed anew. They sign the timestamp beside the nonce without anything between
+// them: digits that move from the nonce would make a recorded request one of the far future.
+const farthest = 24 * time.Hour
 
 func checkAge(timestamp string, now time.Time) error {
 	sent, err := instant(timestamp)
 	switch {
 	case err != nil:
 		return notVerified("the timestamp is not a time")
-	case now.Sub(sent) > oldest:
-		return notVerified(fmt.Sprintf("the timestamp is older than %.0f hours", oldest.Hours()))
+	case now.Sub(sent).Abs() > farthest:
+		return notVerified(fmt.Sprintf("the timestamp is more than %.0f hours away from now", farthest.Hours()))
 	}
 	return nil
 }

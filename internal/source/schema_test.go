@@ -154,7 +154,15 @@ func TestOpenAPI(t *testing.T) {
 				found++
 			}
 		}
+		var examples []any
 		if example, ok := node["example"]; ok {
+			examples = append(examples, example)
+		}
+		several, _ := node["examples"].(map[string]any)
+		for _, one := range several {
+			examples = append(examples, one.(map[string]any)["value"])
+		}
+		for _, example := range examples {
 			text, _ := json.Marshal(example)
 			if err := compile(t, c, "openapi.yaml#"+pointer+"/schema")(string(text)); err != nil {
 				t.Errorf("%s: %v", pointer, err)

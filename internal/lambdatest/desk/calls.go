@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"wedata-unbind/internal/lambdatest"
 )
 
 // call is one call of the function as a person reads it.
@@ -21,7 +23,8 @@ type recorder struct {
 
 	mu    sync.Mutex
 	calls []*call
-	ended func(call) // optional: is called after each call
+	days  []time.Time // that schedules were made for
+	ended func(call)  // optional: is called after each call
 }
 
 // take returns the calls since take was last called.
@@ -34,6 +37,18 @@ func (c *recorder) take() []call {
 	}
 	c.calls = nil
 	return out
+}
+
+// nextDay returns the first moment after t that a schedule was ever made for, also where it was moved or taken back.
+func (c *recorder) nextDay(t time.Time) (day time.Time, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, one := range c.days {
+		if one.After(t) && (!ok || one.Before(day)) {
+			day, ok = one, true
+		}
+	}
+	return day, ok
 }
 
 // stop waits for the call that is being shown. No other is shown after it.
@@ -52,14 +67,15 @@ func (c *recorder) wrap(h http.Handler) http.Handler {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		one, result := &call{"WeChat", weChatRequest(r, body), "no reply"}, weChatResult
-		if target, operation, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
-			one, result = &call{"SQS", c.awsRequest(operation, body), "no reply"}, awsResult
-			if target == "secretsmanager" {
-				one.service = "Secrets"
-			}
+		var day time.Time
+		if service, operation := lambdatest.Operation(r); service != "" {
+			var request string
+			request, day = c.awsRequest(r, body)
+			one, result = &call{service, operation + " " + request, "no reply"}, awsResult
 		}
 		c.mu.Lock()
 		c.calls = append(c.calls, one)
+		c.days = append(c.days, day)
 		c.mu.Unlock()
 
 		reply := &recordedReply{ResponseWriter: w}
@@ -137,31 +153,42 @@ func weChatResult(status int, body []byte) string {
 	return text
 }
 
-func (c *recorder) awsRequest(operation string, body []byte) string {
+// awsRequest returns a call of AWS without its operation, and when it wants a schedule to be due.
+func (c *recorder) awsRequest(r *http.Request, body []byte) (request string, day time.Time) {
 	var in struct {
 		SecretID          string `json:"SecretId"`
 		QueueURL          string `json:"QueueUrl"`
-		VisibilityTimeout time.Duration
+		VisibilityTimeout *time.Duration
 		Entries           []struct {
 			MessageBody string
 			Delay       time.Duration `json:"DelaySeconds"`
 		}
+		ScheduleExpression string
+		Target             struct{ Input string }
 	}
 	_ = json.Unmarshal(body, &in) // input that the stand-in refuses is shown as far as it can be read
-	lines := []string{operation + " " + in.SecretID + cmp.Or(c.queues[in.QueueURL], in.QueueURL)}
+	subject := in.SecretID + cmp.Or(c.queues[in.QueueURL], in.QueueURL)
+	if subject == "" { // Scheduler has it in the URL
+		subject = strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, "/schedules"), "/") + r.URL.Query().Get("NamePrefix")
+	}
+	lines := []string{subject}
+	if in.ScheduleExpression != "" {
+		lines = []string{subject + " " + in.ScheduleExpression, in.Target.Input}
+		day, _ = time.Parse("at(2006-01-02T15:04:05)", in.ScheduleExpression) // the stand-in refuses any other
+	}
 	var delay time.Duration
 	for _, e := range in.Entries {
 		lines = append(lines, e.MessageBody)
 		delay = max(delay, e.Delay*time.Second)
 	}
-	request := strings.Join(lines, "\n")
+	request = strings.Join(lines, "\n")
 	switch {
-	case operation == "ChangeMessageVisibility":
-		request += fmt.Sprintf(" to %v", in.VisibilityTimeout*time.Second)
+	case in.VisibilityTimeout != nil:
+		request += fmt.Sprintf(" to %v", *in.VisibilityTimeout*time.Second)
 	case delay > 0:
 		request += fmt.Sprintf(", in %v", delay)
 	}
-	return request
+	return request, day
 }
 
 func awsResult(status int, body []byte) string {
@@ -171,6 +198,10 @@ func awsResult(status int, body []byte) string {
 		VersionID  string `json:"VersionId"`
 		Successful []struct{}
 		Failed     []struct{ Code string }
+		Schedules  []struct{}
+
+		ScheduleExpression string
+		Target             struct{ Input string }
 	}
 	_ = json.Unmarshal(body, &reply) // a reply that is not the service's own has none of these
 	switch {
@@ -184,6 +215,10 @@ func awsResult(status int, body []byte) string {
 		return fmt.Sprintf("%d accepted", len(reply.Successful))
 	case reply.VersionID != "":
 		return "version " + reply.VersionID[:8]
+	case reply.Schedules != nil:
+		return count(len(reply.Schedules), "schedule")
+	case reply.ScheduleExpression != "":
+		return reply.ScheduleExpression + "\n" + reply.Target.Input
 	}
 	return "accepted"
 }

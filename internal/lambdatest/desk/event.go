@@ -51,6 +51,9 @@ func newEvent(from string, text []byte) (event, error) {
 	switch trigger := triggerOf(text); {
 	case trigger == "sns" && len(in.Records) > 0:
 		e.trigger, e.payload = "SNS", in.Records[0].SNS.Message
+		for _, r := range in.Records[1:] {
+			e.payload += "\n" + r.SNS.Message
+		}
 	case trigger == "sqs" && len(in.Records) > 0:
 		for _, r := range in.Records {
 			e.bodies = append(e.bodies, r.Body)

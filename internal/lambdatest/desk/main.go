@@ -2,7 +2,8 @@
 //
 //	desk -bootstrap .build/bootstrap -event events/sns-employee-left.json
 //
-// It sends one event to the function, delivers what the function queues, and ends with what became of the bindings.
+// It sends one event to the function, or several in turn, and delivers what the function queues. Then it lets each day
+// come that the function scheduled something for, and ends with what became of the bindings.
 // The exit status is 1 where something is not done, 2 where it could not be tried.
 //
 //	desk serve
@@ -22,6 +23,8 @@ import (
 	"strings"
 	"syscall"
 )
+
+const firstEvent = "events/sns-employee-left.json"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -53,18 +56,27 @@ func command(ctx context.Context, args []string, out *page, stderr io.Writer) in
 func send(ctx context.Context, args []string, out *page, stderr io.Writer) (done bool, _ error) {
 	flags, o := newFlags("desk", stderr)
 	bootstrap := flags.String("bootstrap", ".build/bootstrap", "the function, built for this machine")
-	file := flags.String("event", "events/sns-employee-left.json", "`file` with the event")
+	var all []event
+	flags.Func("event", "`file` with an event; given several times, they are sent in turn (default "+firstEvent+")",
+		func(file string) error {
+			one, err := readEvent(file)
+			all = append(all, one)
+			return err
+		})
 	if err := flags.Parse(args); err != nil {
 		return false, err
 	}
 	if flags.NArg() > 0 {
 		return false, fmt.Errorf("desk: unknown argument %q: an event file is named by -event", flags.Arg(0))
 	}
-	event, err := readEvent(*file)
-	if err != nil {
-		return false, err
+	if len(all) == 0 {
+		one, err := readEvent(firstEvent)
+		if err != nil {
+			return false, err
+		}
+		all = append(all, one)
 	}
-	return run(ctx, newStandIns(o), *bootstrap, event, out)
+	return run(ctx, newStandIns(o), *bootstrap, all, out)
 }
 
 func readEvent(file string) (event, error) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +19,8 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	scheduling "github.com/aws/aws-sdk-go-v2/service/scheduler/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
@@ -32,12 +35,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// toy unbinds the uid of an event, or of the first SQS message. Where WeChat refuses, the uid goes to the queue; in the
+// toy unbinds the uid of an event, or of the first SQS message; one with effective_at is scheduled for then. Where WeChat refuses, the uid goes to the queue; in the
 // queue it stays, but "E1004" goes to the dead-letter queue. Without a uid it ends in an error.
 func toy(ctx context.Context, event json.RawMessage) (any, error) {
 	var in struct {
-		UID     string
-		Records []struct{ MessageID, Body string }
+		UID         string
+		EffectiveAt time.Time `json:"effective_at"`
+		Records     []struct{ MessageID, Body string }
 	}
 	if err := json.Unmarshal(event, &in); err != nil {
 		return nil, err
@@ -51,9 +55,25 @@ func toy(ctx context.Context, event json.RawMessage) (any, error) {
 	if in.UID == "" {
 		return nil, errors.New("uid: missing")
 	}
+	later := in.EffectiveAt.After(time.Now())
+	if later && fromQueue {
+		return nil, errors.New("too early")
+	}
 	config, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if later {
+		_, err := scheduler.NewFromConfig(config).CreateSchedule(ctx, &scheduler.CreateScheduleInput{
+			Name: &in.UID, GroupName: aws.String(os.Getenv("UNBIND_SCHEDULE_GROUP")),
+			ScheduleExpression: aws.String(in.EffectiveAt.Format("at(2006-01-02T15:04:05)")),
+			FlexibleTimeWindow: &scheduling.FlexibleTimeWindow{Mode: scheduling.FlexibleTimeWindowModeOff},
+			Target: &scheduling.Target{
+				Arn: aws.String(os.Getenv("UNBIND_QUEUE_ARN")), RoleArn: aws.String(os.Getenv("UNBIND_SCHEDULE_ROLE_ARN")),
+				Input: aws.String(string(event)),
+			},
+		})
+		return "scheduled", err
 	}
 	id := &secretsmanager.GetSecretValueInput{SecretId: aws.String(os.Getenv("WEDATA_SECRET_ID"))}
 	secret, err := secretsmanager.NewFromConfig(config).GetSecretValue(ctx, id)
@@ -140,6 +160,16 @@ func TestSend(t *testing.T) {
 			"1 message not done, back in the queue",
 			"(receive 2); on AWS it waits 1m0s first",
 			"unbound: E1002 no longer sees",
+		}},
+		"done on its day": {`{"uid":"E1001","effective_at":"2099-12-31T16:00:00Z"}`, nil, 0, []string{
+			"1 Scheduler CreateSchedule E1001 at(2099-12-31T16:00:00)",
+			"Later  it is 2099-12-31T16:00Z for EventBridge Scheduler: 1 message to the queue",
+			"the desk writes the present moment in the place of effective_at",
+			"2 Secrets   GetSecretValue",
+			"unbound: E1001 no longer sees",
+		}},
+		"one event after another": {`{"uid":"E1001"}`, []string{"-event", "event.json"}, 0, []string{
+			"2 WeChat    POST", "4 WeChat    POST", "unbound: E1001 no longer sees",
 		}},
 		"never done": {`{"uid":"E1001"}`, []string{"-fault", "48001:always"}, 1, []string{
 			"1 message received 12 times, to the dead-letter queue",
@@ -277,12 +307,12 @@ func TestServe(t *testing.T) {
 	}
 	url = strings.Replace(url, "host.docker.internal", "127.0.0.1", 1)
 	go http.Post(url+"/wedata/wedata_query_bind_list?access_token=x", "application/json", nil)
-	until("  1 WeChat  POST /wedata/wedata_query_bind_list?access_token=***")
+	until("  1 WeChat    POST /wedata/wedata_query_bind_list?access_token=***")
 	until("→ errcode 40001")
 	go getSecret(t, url, env.Parameters["UNBIND_SOURCES_SECRET_ID"], `"SecretString":"{\"hr\":{}}"`)
-	until("  2 Secrets GetSecretValue wedata/sources")
+	until("  2 Secrets   GetSecretValue wedata/sources")
 	go getSecret(t, url, env.Parameters["WEDATA_SECRET_ID"], `"SecretString":"{\"authorizers\":`)
-	until("  3 Secrets GetSecretValue wedata/token")
+	until("  3 Secrets   GetSecretValue wedata/token")
 	cancel()
 	until("Bind list at the end")
 	for range written {
@@ -316,11 +346,12 @@ func TestMakePassesTheFlags(t *testing.T) {
 		t.Skip("no make")
 	}
 	for target, want := range map[string]string{
-		"run":       "-event e.json -fault -1 -fault html:3 -secret index -sources s.json",
+		"run":       "-event e.json -event f.json -fault -1 -fault html:3 -secret index -sources s.json",
 		"local-api": "STANDINS='-fault -1 -fault html:3 -secret index -sources s.json' tools/with-standins",
 	} {
+		const event = "e.json f.json"
 		run := exec.CommandContext(t.Context(), "make", "-n", target,
-			"EVENT=e.json", "FAULT=-1 html:3", "SECRET=index", "SOURCES=s.json")
+			"EVENT="+event, "FAULT=-1 html:3", "SECRET=index", "SOURCES=s.json")
 		run.Dir = "../../.."
 		out, err := run.CombinedOutput()
 		if err != nil || !strings.Contains(unwrapped(string(out)), unwrapped(want)) {
@@ -363,5 +394,22 @@ func TestColour(t *testing.T) {
 	defer f.Close()
 	if newPage(f).colour {
 		t.Error("colour in a file")
+	}
+}
+
+// In a container of sam local the function finds the same stand-ins.
+func TestSAMLocalHasTheEnvironmentOfTheDesk(t *testing.T) {
+	text, err := os.ReadFile("../../../tools/local.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var functions map[string]map[string]string
+	if err := json.Unmarshal(text, &functions); err != nil {
+		t.Fatal(err)
+	}
+	_, o := newFlags("", io.Discard)
+	want := newStandIns(o).env("http://host.docker.internal:8787")
+	if got := functions["UnbindFunction"]; !maps.Equal(got, want) {
+		t.Errorf("tools/local.json has %v\nwant %v", got, want)
 	}
 }

@@ -49,7 +49,7 @@ func (p *page) item(label, text string) {
 }
 
 func (p *page) call(n int, c call) {
-	label, request, arrow := fmt.Sprintf("%2d %-7s", n, c.service), short(c.request, 500), " → "
+	label, request, arrow := fmt.Sprintf("%2d %-9s", n, c.service), short(c.request, 500), " → "
 	if columns(label+request+arrow+c.result) > width-3 {
 		arrow = "\n→ "
 	}

@@ -18,7 +18,7 @@ import (
 // A message is received maxReceives times, and once more where its first receipt split it into others.
 const maxDeliveries = maxReceives + 3
 
-// runner sends one event to the function and shows what follows.
+// runner sends events to the function and shows what follows.
 type runner struct {
 	*standIns
 	out    *page
@@ -28,10 +28,10 @@ type runner struct {
 	done   bool // so far, nothing has failed
 }
 
-// run shows what the function makes of the event. It reports whether all is done, and errs where the function could
+// run shows what the function makes of the events. It reports whether all is done, and errs where the function could
 // not be tried.
-func run(ctx context.Context, s *standIns, bootstrap string, e event, out *page) (done bool, _ error) {
-	out.hidden = s.token
+func run(ctx context.Context, s *standIns, bootstrap string, all []event, out *page) (done bool, _ error) {
+	out.hidden = token
 	server, err := lambdatest.Serve("127.0.0.1:0", s)
 	if err != nil {
 		return false, err
@@ -52,28 +52,52 @@ func run(ctx context.Context, s *standIns, bootstrap string, e event, out *page)
 
 	out.heading("On this machine alone: the real function among stand-ins")
 	out.item("function ", bootstrap)
-	out.item("stand-ins", "WeChat, Secrets Manager and SQS at "+server.URL)
+	out.item("stand-ins", "WeChat, Secrets Manager, SQS and EventBridge Scheduler at "+server.URL)
 	out.item("secret   ", secretID+" is "+s.secret)
 	before := s.wechat.Bindings(merchant)
 	out.bindings("Bind list before", before)
-	out.heading("Event  %s (%s)", e.from, e.trigger)
-	out.item("", short(e.payload, 500))
-
 	r := &runner{standIns: s, out: out, fn: fn, done: true}
-	if len(e.bodies) > 0 {
-		for _, body := range e.bodies {
-			s.queue.Send(body, nil)
+	for _, e := range all {
+		out.heading("Event  %s (%s)", e.from, e.trigger)
+		out.item("", short(e.payload, 500))
+		if len(e.bodies) > 0 {
+			for _, body := range e.bodies {
+				s.queue.Send(body, nil)
+			}
+		} else {
+			reply, err := fn.Invoke(ctx, e.raw)
+			r.reply(reply, err)
 		}
-	} else {
-		reply, err := fn.Invoke(ctx, e.raw)
-		r.reply(reply, err)
+		r.deliver(ctx)
 	}
-	r.deliver(ctx)
+	r.later(ctx)
 	r.deadLetters()
 	after := s.wechat.Bindings(merchant)
 	out.bindings("Bind list after", after)
 	r.conclude(before, after)
 	return r.done, ctx.Err()
+}
+
+// later lets each day come that something was scheduled for.
+func (r *runner) later(ctx context.Context) {
+	scheduler := r.aws.Scheduler
+	for ctx.Err() == nil {
+		day, ok := r.calls.nextDay(scheduler.Now())
+		if !ok {
+			return
+		}
+		fired := scheduler.MoveTo(day)
+		r.out.heading("Later  it is %s for EventBridge Scheduler: %s to the queue",
+			day.Format("2006-01-02T15:04Z07:00"), count(len(fired), "message"))
+		isAhead := func(m lambdatest.Message) bool { return scheduler.Present(m.Body) != m.Body }
+		if len(fired) == 0 {
+			r.out.item("", "Nothing is scheduled for this day any more: it was moved or taken back.")
+		} else if slices.ContainsFunc(r.queue.Messages(), isAhead) {
+			r.out.item("", "The function's own clock cannot be moved. So the desk writes the present moment in the place of "+
+				"effective_at.")
+		}
+		r.deliver(ctx)
+	}
 }
 
 // deliver passes to the function what it has queued, until nothing is left.
@@ -86,7 +110,7 @@ func (r *runner) deliver(ctx context.Context) {
 				len(r.queue.Messages()), maxDeliveries)
 			return
 		}
-		d, err := r.queue.Deliver(ctx, r.fn, batch)
+		d, err := r.queue.Deliver(ctx, r.aws.Scheduler.OnTheDay(r.fn), batch)
 		var wait time.Duration
 		times := 0
 		for _, m := range d.Received {
@@ -98,7 +122,7 @@ func (r *runner) deliver(ctx context.Context) {
 		}
 		r.out.heading("Queue  %s to the function (receive %d)%s", count(len(d.Received), "message"), times, hidden)
 		for _, m := range d.Received {
-			r.out.item("", short(m.Body, 500))
+			r.out.item("", short(r.aws.Scheduler.Present(m.Body), 500))
 		}
 		done := r.done
 		r.reply(d.Reply, err)

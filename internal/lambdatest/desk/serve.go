@@ -18,7 +18,7 @@ func serve(ctx context.Context, args []string, out *page, stderr io.Writer) erro
 		return err
 	}
 	s := newStandIns(o)
-	out.hidden = s.token
+	out.hidden = token
 	n := 0
 	s.calls.ended = func(c call) { // one at a time: the recorder holds its lock
 		n++
@@ -38,7 +38,7 @@ func serve(ctx context.Context, args []string, out *page, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
-	out.heading("Stand-ins for WeChat, Secrets Manager and SQS on %s, until interrupted", server.Addr)
+	out.heading("Stand-ins for WeChat, Secrets Manager, SQS and EventBridge Scheduler on %s, until interrupted", server.Addr)
 	out.item("", "The function needs this environment, written as sam local's --env-vars wants it:")
 	fmt.Fprintf(out.w, "  %s\n", env)
 	out.item("secret   ", secretID+" is "+s.secret)

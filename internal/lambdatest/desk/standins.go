@@ -25,6 +25,7 @@ const (
 	secretID  = "wedata/token"
 	sourcesID = "wedata/sources"
 	merchant  = "wx0123456789abcdef"
+	token     = "access-token-of-the-desk" // tools/local-deploy writes the same one
 
 	// As in the template.
 	queueName   = "unbind"
@@ -104,7 +105,6 @@ type standIns struct {
 	aws         *lambdatest.AWS
 	queue, dead *lambdatest.Queue
 	calls       *recorder
-	token       string
 	secret      string
 }
 
@@ -118,14 +118,14 @@ func newStandIns(o *options) *standIns {
 	s.wechat.Bind(merchant, wedatatest.Bound("E1001"), wedatatest.Bound("E1002"),
 		wedatatest.Administrator("E1003"), wedatatest.Unbound("E1004"))
 	s.wechat.Fail(o.faults...)
-	s.token = s.wechat.Rotate(merchant)
-	s.secret = o.secret(s.token)
+	s.wechat.SetToken(merchant, token)
+	s.secret = o.secret(token)
 	s.aws.Secrets.Put(secretID, s.secret)
 	s.aws.Secrets.Put(sourcesID, o.sources)
 
 	s.calls = &recorder{queues: map[string]string{s.queue.URL: s.queue.Name, s.dead.URL: s.dead.Name}}
 	s.Handler = s.calls.wrap(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("X-Amz-Target") != "" {
+		if service, _ := lambdatest.Operation(r); service != "" {
 			s.aws.ServeHTTP(w, r)
 			return
 		}
@@ -142,6 +142,10 @@ func (s *standIns) env(url string) map[string]string {
 		"UNBIND_SOURCES_SECRET_ID":     sourcesID,
 		"UNBIND_QUEUE_URL":             s.queue.URL,
 		"UNBIND_DEAD_LETTER_QUEUE_URL": s.dead.URL,
+		"UNBIND_SCHEDULE_GROUP":        "unbind",
+		"UNBIND_SCHEDULE_ROLE_ARN":     "arn:aws:iam::123456789012:role/unbind-schedules",
+		"UNBIND_QUEUE_ARN":             s.queue.ARN(),
+		"UNBIND_DEAD_LETTER_QUEUE_ARN": s.dead.ARN(),
 		"AWS_ENDPOINT_URL":             url,
 	}
 }

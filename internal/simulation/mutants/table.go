@@ -190,8 +190,8 @@ func guards() []guard {
 		},
 		{
 			name: "wait for the end of the last day", file: "internal/departure/decode.go",
-			text:    `return day.AddDate(0, 0, 1), nil`,
-			instead: `return day, nil`,
+			text:    `t = t.AddDate(0, 0, 1)`,
+			instead: `t = t.AddDate(0, 0, 0)`,
 		},
 		{
 			name: "read the time of an event", file: "internal/departure/decode.go",

@@ -30,7 +30,8 @@ type Request struct {
 	Body   []byte
 }
 
-const nonce = "nonce-of-the-sender"
+// nonce has digits alone, as those of WeCom have: next to a timestamp they can become part of it.
+const nonce = "163014780"
 
 func post(body []byte, headers ...string) Request {
 	r := Request{Method: http.MethodPost, Query: url.Values{}, Header: http.Header{}, Body: body}
