@@ -391,7 +391,7 @@ func guards() []guard {
 		{
 			name: "know the one merchant of a single token", file: "internal/offboard/later.go",
 			text:    `return err == nil && !index && slices.Equal(named, merchants), err`,
-			instead: `return false, err`,
+			instead: `return err == nil && !index && slices.Equal(named, merchants) && false, err`,
 		},
 		{
 			name: "keep the class unverified", file: "internal/offboard/later.go",
