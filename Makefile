@@ -62,6 +62,17 @@ chaos: ## Disturb the built function: connections, freezes, kills, and EVENTS=10
 fuzz: ## Run every fuzz target for FUZZTIME=15s; 10m for a long run
 	@tools/fuzz $(FUZZTIME)
 
+N    := 10000
+SEED := 1
+
+simulate: ## Simulate N=10000 departures among failing services, from SEED=1 on, and print what came of them
+	@mkdir -p .build
+	@go test -c -o .build/simulation.test ./internal/simulation
+	@cd internal/simulation && SIMULATE_N=$(N) SIMULATE_SEED=$(SEED) ../../.build/simulation.test -test.run '^TestSimulate$$' -test.timeout 0
+
+mutants: ## Remove each guard of the code and the template in turn, and show which test fails; GUARDS=regexp for some (git)
+	@go run ./internal/simulation/mutants -run "$(GUARDS)"
+
 ##### Check code and templates
 
 # Each tool has its own folder in .tools/, and is installed again when its version or the Go version changes.

@@ -16,6 +16,9 @@ import (
 func TestTheReplyIsOutBeforeTheDeadline(t *testing.T) {
 	hangs := func(b *bench) { b.wechat.Fail(wedatatest.Fault{Times: -1, Latency: time.Minute}) }
 	busy := func(b *bench) { b.wechat.Fail(wedatatest.Fault{Times: -1, Errcode: -1}) }
+	listHangs := func(b *bench) {
+		b.wechat.Fail(wedatatest.Fault{Times: -1, Latency: time.Minute, Path: wedatatest.ListPath})
+	}
 	queueHangs := func(b *bench) { b.sqs.Fail(lambdatest.Fault{Times: -1, Hang: true}) }
 	for _, tc := range []struct {
 		name   string
@@ -25,6 +28,7 @@ func TestTheReplyIsOutBeforeTheDeadline(t *testing.T) {
 		want   string // of the reply or the error
 	}{
 		{"WeChat hangs, by SNS", snsEvent(t, `{"uid":"E1001"}`), []func(*bench){hangs}, 1, `"status":"queued"`},
+		{"the list hangs", snsEvent(t, `{"uid":"E1001"}`), []func(*bench){listHangs}, 1, `"status":"queued"`},
 		{"WeChat hangs, by hand", `{"uid":"E1001"}`, []func(*bench){hangs}, 1, `"status":"queued"`},
 		{"WeChat hangs, a dry run", `{"dry_run":true,"uid":"E1001"}`, []func(*bench){hangs}, 0, "1 of 1 departures not done"},
 		{"WeChat hangs, the list", `{"action":"list"}`, []func(*bench){hangs}, 0, "bind list of " + shop},

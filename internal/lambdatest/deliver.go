@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"time"
 
 	awsevents "github.com/aws/aws-lambda-go/events"
 )
@@ -30,8 +31,20 @@ type Delivery struct {
 // name it in batchItemFailures. After an error, or a reply that the mapping would not understand, no message is done.
 // With an empty queue nothing happens, and Received is empty. Deliver errs where Invoke does.
 func (q *Queue) Deliver(ctx context.Context, fn Invoker, limit int) (Delivery, error) {
+	return q.deliver(ctx, fn, limit, func(*Message) bool { return true })
+}
+
+// DeliverDue is Deliver for the messages that are visible now. What is not done is visible again after the queue's
+// visibility timeout, counted from now, or after what the function asked for. In a bubble of testing/synctest the time
+// is virtual.
+func (q *Queue) DeliverDue(ctx context.Context, fn Invoker, limit int) (Delivery, error) {
+	now := time.Now()
+	return q.deliver(ctx, fn, limit, func(m *Message) bool { return !m.visible.After(now) })
+}
+
+func (q *Queue) deliver(ctx context.Context, fn Invoker, limit int, which func(*Message) bool) (Delivery, error) {
 	var d Delivery
-	batch, event := q.receive(limit, &d)
+	batch, event := q.receive(limit, which, &d)
 	if len(batch) == 0 {
 		return d, nil
 	}
@@ -48,12 +61,18 @@ func (q *Queue) Deliver(ctx context.Context, fn Invoker, limit int) (Delivery, e
 }
 
 // receive takes messages out of the queue. Until settle the function may change how long they stay hidden.
-func (q *Queue) receive(limit int, d *Delivery) (batch []*Message, event awsevents.SQSEvent) {
+func (q *Queue) receive(limit int, which func(*Message) bool, d *Delivery) (batch []*Message, event awsevents.SQSEvent) {
 	q.sqs.mu.Lock()
 	defer q.sqs.mu.Unlock()
-	n := min(limit, len(q.waiting))
-	batch, q.waiting = slices.Clone(q.waiting[:n]), q.waiting[n:]
+	q.waiting = slices.DeleteFunc(q.waiting, func(m *Message) bool {
+		take := len(batch) < limit && which(m)
+		if take {
+			batch = append(batch, m)
+		}
+		return take
+	})
 	for _, m := range batch {
+		m.visible = time.Now().Add(q.config.Visibility)
 		m.Receives++
 		d.Received = append(d.Received, *m)
 		m.Delay, m.handle = q.config.Visibility, uuid()
@@ -113,7 +132,7 @@ func (q *Queue) settle(batch, failed []*Message, d *Delivery) {
 		switch {
 		case !slices.Contains(failed, m):
 		case dead != nil && m.Receives >= q.config.MaxReceives:
-			m.Delay, m.Receives = 0, 0
+			m.Delay, m.Receives, m.visible = 0, 0, time.Now()
 			dead.waiting = append(dead.waiting, m)
 			d.Dead = append(d.Dead, *m)
 		default:

@@ -92,6 +92,29 @@ func (s *Scheduler) MoveTo(t time.Time) (fired []string) {
 	return fired
 }
 
+// Next returns when the next schedule is due; it is zero where there is none.
+func (s *Scheduler) Next() (next time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.schedules {
+		if next.IsZero() || one.due.Before(next) {
+			next = one.due
+		}
+	}
+	return next
+}
+
+// Inputs returns what each schedule will send, by name.
+func (s *Scheduler) Inputs() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	inputs := map[string]string{}
+	for _, one := range s.schedules {
+		inputs[one.Name] = one.Target.Input
+	}
+	return inputs
+}
+
 // Due returns when each schedule is due, by name.
 func (s *Scheduler) Due() map[string]time.Time {
 	s.mu.Lock()

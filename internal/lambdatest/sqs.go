@@ -53,7 +53,8 @@ type Message struct {
 	// Sent is when it came to its first queue.
 	Sent time.Time
 
-	handle string
+	handle  string
+	visible time.Time // when DeliverDue takes it
 }
 
 // Attribute is a message attribute that is a text.
@@ -116,6 +117,28 @@ func (q *Queue) Messages() []Message {
 	return copies(q.waiting)
 }
 
+// InFlight returns what the function has received and not answered for yet.
+func (q *Queue) InFlight() (list []Message) {
+	q.sqs.mu.Lock()
+	defer q.sqs.mu.Unlock()
+	for _, m := range q.inFlight {
+		list = append(list, *m)
+	}
+	return list
+}
+
+// Next returns when the next message of the queue is visible; it is zero where the queue is empty.
+func (q *Queue) Next() (next time.Time) {
+	q.sqs.mu.Lock()
+	defer q.sqs.mu.Unlock()
+	for _, m := range q.waiting {
+		if next.IsZero() || m.visible.Before(next) {
+			next = m.visible
+		}
+	}
+	return next
+}
+
 // Send puts a message into the queue, without a call of the API.
 func (q *Queue) Send(body string, attributes map[string]Attribute) {
 	q.sqs.mu.Lock()
@@ -150,6 +173,7 @@ func (q *Queue) Redrive(to *Queue) {
 // add gives the message its id and time.
 func (q *Queue) add(m *Message) {
 	m.ID, m.Sent = uuid(), time.Now()
+	m.visible = m.Sent.Add(m.Delay)
 	q.waiting = append(q.waiting, m)
 }
 
@@ -283,7 +307,9 @@ func (s *SQS) changeVisibility(input []byte) (any, *apiError) {
 	case q.inFlight[in.ReceiptHandle] == nil:
 		return nil, &apiError{"ReceiptHandleIsInvalid", "The input receipt handle is invalid."}
 	}
-	q.inFlight[in.ReceiptHandle].Delay = time.Duration(in.VisibilityTimeout) * time.Second
+	m := q.inFlight[in.ReceiptHandle]
+	m.Delay = time.Duration(in.VisibilityTimeout) * time.Second
+	m.visible = time.Now().Add(m.Delay)
 	return struct{}{}, nil
 }
 

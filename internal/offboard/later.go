@@ -132,9 +132,17 @@ func (s *Service) cancel(ctx context.Context, p *person, o *departure.Outcome) {
 		case d.Merchant == o.Merchant || o.Merchant == "":
 			old = append(old, d)
 		case d.Merchant == "":
-			o.Status, o.Class = departure.Failed, departure.ClassBadEvent
-			o.Detail = "the departure was announced without a merchant: take it back without a merchant; it is " + due(d)
-			return
+			all, err := s.isAll(ctx, o.Merchant)
+			if err != nil {
+				settle(o, err)
+				return
+			}
+			if !all {
+				o.Status, o.Class = departure.Failed, departure.ClassBadEvent
+				o.Detail = "the departure was announced without a merchant: take it back without a merchant; it is " + due(d)
+				return
+			}
+			old = append(old, d)
 		}
 	}
 	if !s.put(ctx, p, o) {
@@ -154,6 +162,16 @@ func (s *Service) cancel(ctx context.Context, p *person, o *departure.Outcome) {
 	if len(old) > 0 {
 		o.Detail = "was " + due(old...)
 	}
+}
+
+// isAll reports whether merchants that an event names are all that there are: a webhook names the one merchant of a single
+// token, and other senders need not.
+func (s *Service) isAll(ctx context.Context, named ...string) (bool, error) {
+	if len(named) == 0 {
+		return true, nil
+	}
+	merchants, index, err := s.cfg.Tokens.Merchants(ctx)
+	return err == nil && !index && slices.Equal(named, merchants), err
 }
 
 // put keeps the outcome's event. Where it returns false, the outcome has its status: a newer event is kept already, or
@@ -246,9 +264,10 @@ func (s *Service) forget(ctx context.Context, ps people, event departure.Event, 
 				p = &person{}
 				p.kept, p.err = s.cfg.Schedules.Standing(ctx, uid)
 			}
+			everywhere, fault := s.isAll(ctx, event.Merchants...)
 			for _, o := range outcomes {
-				if err := cmp.Or(p.err, s.remove(ctx, p, o, len(event.Merchants) == 0)); err != nil {
-					o.Class = classSchedule
+				if err := cmp.Or(p.err, fault, s.remove(ctx, p, o, everywhere)); err != nil {
+					o.Class = cmp.Or(o.Class, classSchedule) // unverified says more
 					o.Detail = strings.TrimPrefix(o.Detail+"; ", "; ") + "an older schedule may be left: " + err.Error()
 				}
 			}

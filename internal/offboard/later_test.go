@@ -128,6 +128,14 @@ func TestTheNewestEventOfAPersonStands(t *testing.T) {
 			kept: "due +20h0m0s", bound: shop + " " + other,
 		},
 		{
+			name: "an older one that is due comes after a newer one for later",
+			steps: []step{
+				{left, -1 * hour, 9 * hour, "", false, "scheduled", "", "list put"},
+				{left, -2 * hour, 0, "", false, "unbound unbound", "", "list"},
+			},
+			kept: "due +9h0m0s",
+		},
+		{
 			name: "delivered twice",
 			steps: []step{
 				{left, -1 * hour, 9 * hour, "", false, "scheduled", "", "list put"},
@@ -340,6 +348,67 @@ func TestAFaultOfTheSchedulesIsRetried(t *testing.T) {
 				t.Errorf("bound: %v", bound)
 			}
 		})
+	}
+}
+
+// oneToken is a secret with the token of one merchant.
+type oneToken struct {
+	offboard.Tokens
+	err error
+}
+
+func (s oneToken) Merchants(context.Context) ([]string, bool, error) {
+	return []string{shop}, false, s.err
+}
+
+// A webhook names the one merchant of a single token. Its cancellation was refused where another sender had announced the
+// departure without a merchant, and the person was unbound on the day.
+func TestACancellationByAWebhookTakesBackWhatAnotherSenderAnnounced(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		err    error
+		cancel string // the merchant
+		want   string
+		kept   string
+	}{
+		{"of the one merchant", nil, shop, "cancelled", "cancelled " + shop},
+		{"of another merchant", nil, other, "failed", "due +9h0m0s"},
+		{"while the secret cannot be read", deniedError("secret: throttled"), shop, "retry", "due +9h0m0s"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			kept := &schedules{kept: []departure.Departure{
+				{Meta: departure.Meta{Type: left, Time: now.Add(-2 * hour)}, UID: "E1001", EffectiveAt: now.Add(9 * hour)},
+			}}
+			b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) {
+				c.Schedules, c.Tokens = kept, oneToken{c.Tokens, tc.err}
+			})
+			outcomes := b.Run(t.Context(), step{eventType: taken, at: -1 * hour, merchant: tc.cancel}.event())[0]
+			if got := statusesOf(outcomes); got != tc.want || kept.String() != tc.kept {
+				t.Errorf("got %s (%s) and %q, want %s and %q", got, outcomes[0].Detail, kept, tc.want, tc.kept)
+			}
+		})
+	}
+}
+
+// So it is where a webhook moves a departure forward: the older schedule would unbind once more on its day.
+func TestADepartureByAWebhookRemovesWhatAnotherSenderAnnounced(t *testing.T) {
+	kept := &schedules{kept: []departure.Departure{
+		{Meta: departure.Meta{Type: left, Time: now.Add(-2 * hour)}, UID: "E1001", EffectiveAt: now.Add(9 * hour)},
+	}}
+	b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Schedules, c.Tokens = kept, oneToken{c.Tokens, nil} })
+	outcomes := b.Run(t.Context(), step{eventType: left, at: -1 * hour, merchant: shop, waited: true}.event())[0]
+	if statusesOf(outcomes) != "unbound" || kept.String() != "" {
+		t.Errorf("got %s (%s), and %q is kept", statusesOf(outcomes), outcomes[0].Detail, kept)
+	}
+}
+
+// The class of the schedules took the place of unverified: the log then said unbound of people who were still bound.
+func TestAnUnverifiedUnbindingSaysSoWhereAScheduleIsLeft(t *testing.T) {
+	b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Schedules = &schedules{deny: "list"} })
+	b.wechat.Fail(wedatatest.Fault{Errcode: 48001, Times: -1, Path: wedatatest.ListPath})
+	got := b.Run(t.Context(), step{eventType: left, merchant: shop}.event())[0][0]
+	if got.Status != departure.Unbound || got.Class != "unverified" || !strings.Contains(got.Detail, "list denied") {
+		t.Errorf("got %s, %s: %s", got.Status, got.Class, got.Detail)
 	}
 }
 

@@ -115,6 +115,16 @@ func (s *Server) Bindings(merchant string) []Binding {
 	return slices.Clone(s.merchant(merchant).bindings)
 }
 
+// Binding returns the uid's entry in the merchant's list, and whether there is one.
+func (s *Server) Binding(merchant, uid string) (Binding, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b := s.merchant(merchant).find(uid); b != nil {
+		return *b, true
+	}
+	return Binding{}, false
+}
+
 // find returns the uid's binding, nil where there is none.
 func (m *account) find(uid string) *Binding {
 	i := slices.IndexFunc(m.bindings, func(b Binding) bool { return b.UID == uid })
