@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strconv"
@@ -85,7 +86,33 @@ func readEffective(m *members, zone *time.Location) effective {
 
 // at returns when the item's departure is due: zero, that is at once, where the item has no such member.
 func (e effective) at(item gjson.Result) (time.Time, error) {
-	found, _ := e.paths.first(item)
+	found, path := e.paths.first(item)
+	if length(found) == 0 {
+		return time.Time{}, nil
+	}
+	if !found.IsArray() {
+		return e.one(found)
+	}
+	// One event is due once: of several people with different dates, one would be unbound too early.
+	dates := found.Array()
+	due, err := e.one(dates[0])
+	for _, date := range dates[1:] {
+		other, fault := e.one(date)
+		err = cmp.Or(err, fault)
+		if !other.Equal(due) {
+			err = cmp.Or(err, errSeveralDates)
+		}
+	}
+	if err == nil && skipped(item, path) > 0 {
+		err = errSeveralDates
+	}
+	return due, err
+}
+
+var errSeveralDates = errors.New("effective: the people of one event leave on different dates: send each departure by hand")
+
+// one reads one value: zero where it is null or empty.
+func (e effective) one(found gjson.Result) (time.Time, error) {
 	if length(found) == 0 {
 		return time.Time{}, nil
 	}

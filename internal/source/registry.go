@@ -115,7 +115,7 @@ func (reg *Registry) Read(
 			return e.fault
 		}
 		m := message{body: payload}
-		if e.mapping != nil {
+		if e.mapping != nil || e.scheme != nil { // as Receive reads it
 			m = decoded(nil, payload)
 		}
 		var err error

@@ -46,6 +46,7 @@ func TestRun(t *testing.T) {
 		{"unknown", good, "lark", `{"id":"8","event":{"status":3}}`, "unknown: 8: not in people\n", ""},
 		{"failed", good, "lark", `{"event":{"status":3}}`, "failed: uid: nothing at id\n", "such an event goes to the dead-letter queue"},
 		{"a form", good, "lark", "id=7", "ignored: event.status is missing, wanted 3\n", ""},
+		{"XML for an entry without expressions", write("workday.json", `{"workday":{"scheme":"bearer","keys":["01234567"]}}`), "workday", `<event><type>employee.left</type><data><uid>E1</uid></data></event>`, "departure: E1 of every merchant, at once\n", ""},
 		{"encrypted", good, "lark", `{"encrypt":"P37w"}`, "", filepath.Join(dir, "body.json") + " is encrypted"},
 		{"no such source", good, "hr", `{}`, "", "no source hr in "},
 		{"no body", good, "lark", "", "", "usage: "},
