@@ -237,16 +237,17 @@ func (d Decoder) ParseEffective(s string) (time.Time, error) {
 	if zone == nil {
 		zone = time.UTC
 	}
-	if t, err := time.Parse(time.RFC3339, s); err == nil {
-		return t.In(zone), nil
-	}
-	day, err := time.ParseInLocation(time.DateOnly, s, zone)
+	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return time.Time{}, errors.New("neither an RFC 3339 time such as 2026-11-30T18:00:00+08:00 " +
-			"nor a date such as 2026-11-30")
+		day, err := time.ParseInLocation(time.DateOnly, s, zone)
+		if err != nil {
+			return time.Time{}, errors.New("neither an RFC 3339 time such as 2026-11-30T18:00:00+08:00 " +
+				"nor a date such as 2026-11-30")
+		}
+		t = day.AddDate(0, 0, 1)
 	}
-	if day.Year() > 9998 {
+	if t = t.In(zone); t.Year() > 9998 { // JSON has no time after the year 9999, in whatever zone
 		return time.Time{}, errors.New("a day that never comes: leave it out, or send the event once the day is known")
 	}
-	return day.AddDate(0, 0, 1), nil
+	return t, nil
 }

@@ -194,6 +194,7 @@ func TestDecodeRefusesWhatIsNoDeparture(t *testing.T) {
 		{"an empty date, which must not mean now", `{"uid":"E1","effective_at":""}`, "effective_at: neither an RFC 3339 time"},
 		{"a date that is a number", `{"uid":"E1","effective_at":1795395600}`, "effective_at: a number where a string is expected"},
 		{"the day that never comes", `{"uid":"E1","effective_at":"9999-12-31"}`, "effective_at: a day that never comes"},
+		{"the moment that never comes", `{"uid":"E1","effective_at":"9999-12-31T23:59:59Z"}`, "effective_at: a day that never comes"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := one(t, departure.Decoder{}.Decode([]byte(tc.payload), departure.Meta{}))
