@@ -16,7 +16,7 @@ import (
 // newest event by time; the merchant "" is one of its own and stands for every merchant. Its errors name their class by
 // a method Class() string.
 type Schedules interface {
-	// Standing returns all that is kept for a person.
+	// Standing returns all that is kept for a person. The EffectiveAt of a cancellation is when it ends.
 	Standing(ctx context.Context, uid string) ([]departure.Departure, error)
 	// Put keeps the departure or cancellation, unless a newer one is there. It returns the newer one of the two.
 	Put(ctx context.Context, d departure.Departure) (departure.Departure, error)
@@ -169,9 +169,13 @@ func (s *Service) put(ctx context.Context, p *person, o *departure.Outcome) bool
 		return false
 	}
 	now := s.cfg.Now()
-	if before.Type == departure.TypeLeft && before.EffectiveAt.Sub(now).Abs() <= firing {
+	if before.EffectiveAt.Sub(now).Abs() <= firing {
+		what := "departure "
+		if before.Type == departure.TypeCancelled {
+			what = "cancellation "
+		}
 		o.Status, o.Class, o.NotBefore = departure.Retry, classNotDue, now.Add(afterFiring)
-		o.Detail = "it is kept in the place of a departure " + due(before) + ", whose schedule may be deleted just now: " +
+		o.Detail = "it is kept in the place of a " + what + due(before) + ", whose schedule may be deleted just now: " +
 			"looked at once more later"
 		return false
 	}

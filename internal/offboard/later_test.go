@@ -277,6 +277,32 @@ func TestTheNewestEventOfAPersonStands(t *testing.T) {
 	}
 }
 
+// A cancellation ends like a departure comes due: what is put in its place in these minutes may be deleted with it.
+func TestAnnouncedAgainWhileACancellationEnds(t *testing.T) {
+	for name, row := range map[string]struct {
+		ends time.Duration // from now
+		want string
+	}{
+		"it ends just now":         {30 * time.Second, "retry"},
+		"it has ended just now":    {-30 * time.Second, "retry"},
+		"it ends in ten minutes":   {10 * time.Minute, "scheduled"},
+		"it ended ten minutes ago": {-10 * time.Minute, "scheduled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ending := departure.Departure{
+				Meta: departure.Meta{Type: taken, Time: now.Add(-14 * 24 * hour)}, UID: "E1001", EffectiveAt: now.Add(row.ends),
+			}
+			kept := &schedules{kept: []departure.Departure{ending}}
+			b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Schedules = kept })
+			again := step{left, -1 * hour, 9 * hour, "", false, "", "", ""}
+			got := b.Run(t.Context(), again.event())[0][0]
+			if string(got.Status) != row.want || row.want == "retry" && !got.NotBefore.After(now.Add(5*time.Minute)) {
+				t.Errorf("%s, not before %v (%s); want %s", got.Status, got.NotBefore, got.Detail, row.want)
+			}
+		})
+	}
+}
+
 func (s step) event() departure.Event {
 	e := departure.Event{Meta: departure.Meta{Type: s.eventType, Time: now.Add(s.at), Waited: s.waited}, UIDs: []string{"E1001"}}
 	if s.due != 0 {

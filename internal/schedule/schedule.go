@@ -98,9 +98,9 @@ func New(api Scheduler, config Config) *Store {
 	return &Store{api, config}
 }
 
-// Standing returns what stands for a person: departures and cancellations, in the order of their schedules' names. What
-// has come due may be among them for a moment after it was sent to the queue. It takes one call, and one more for each
-// schedule. Every error is an [*Error].
+// Standing returns what stands for a person: departures and cancellations, in the order of their schedules' names. The
+// EffectiveAt of a cancellation is when it ends. What has come due may be among them for a moment after it was sent to
+// the queue. It takes one call, and one more for each schedule. Every error is an [*Error].
 func (s *Store) Standing(ctx context.Context, uid string) ([]departure.Departure, error) {
 	return s.read(ctx, prefix(uid))
 }
@@ -224,7 +224,8 @@ func hash(text string, digits int) string {
 func (s *Store) input(d departure.Departure) (*scheduler.CreateScheduleInput, error) {
 	due, event := d.EffectiveAt, d.Event()
 	if d.Type == departure.TypeCancelled {
-		due, event.Type = s.config.Now().Add(keepCancelled), typeExpired
+		due = s.config.Now().Add(keepCancelled)
+		event.Type, event.EffectiveAt = typeExpired, due.UTC()
 	}
 	input, err := strictjson.Marshal(event)
 	if err != nil { // a year of five digits

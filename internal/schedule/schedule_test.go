@@ -88,9 +88,10 @@ func (b *bench) left(announced, due int) departure.Departure {
 	}
 }
 
+// cancelled is a cancellation, which ends 14 days after it is put.
 func (b *bench) cancelled(at int) departure.Departure {
-	d := b.left(at, 0)
-	d.Type, d.EffectiveAt = departure.TypeCancelled, time.Time{}
+	d := b.left(at, 14*24*60)
+	d.Type = departure.TypeCancelled
 	return d
 }
 
@@ -160,7 +161,7 @@ func TestTheRequestOfALaterDeparture(t *testing.T) {
 			func(d *departure.Departure) { d.Type, d.EffectiveAt = departure.TypeCancelled, time.Time{} },
 			hashE1001 + "-" + merchant, "2000-01-15T00:00:00",
 			`{"specversion":"1.0","source":"hr","id":"evt-0","type":"employee.left.cancelled.expired",` +
-				`"time":"2000-01-01T00:00:00Z","data":{"uid":"E1001","merchant":"wx0123456789abcdef"}}`,
+				`"time":"2000-01-01T00:00:00Z","data":{"uid":"E1001","merchant":"wx0123456789abcdef","effective_at":"2000-01-15T00:00:00Z"}}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
