@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -220,6 +221,12 @@ func hash(text string, digits int) string {
 	return hex.EncodeToString(sum[:])[:digits]
 }
 
+// deliverable makes an input arrive as it is. SQS refuses the first two characters, so neither the queue nor the
+// dead-letter queue would get the departure (Amazon SQS API Reference, SendMessage); package queue removes them too.
+// Scheduler replaces words such as <aws.scheduler.attempt-number> (EventBridge Scheduler User Guide, "Adding context
+// attributes").
+var deliverable = strings.NewReplacer("\ufffe", "", "\uffff", "", "<", `\u003c`)
+
 // input returns the schedule of d.
 func (s *Store) input(d departure.Departure) (*scheduler.CreateScheduleInput, error) {
 	due, event := d.EffectiveAt, d.Event()
@@ -242,7 +249,7 @@ func (s *Store) input(d departure.Departure) (*scheduler.CreateScheduleInput, er
 		Target: &types.Target{
 			Arn:              &s.config.QueueARN,
 			RoleArn:          &s.config.RoleARN,
-			Input:            aws.String(string(input)),
+			Input:            aws.String(deliverable.Replace(string(input))),
 			DeadLetterConfig: &types.DeadLetterConfig{Arn: &s.config.DeadLetterQueueARN},
 			RetryPolicy: &types.RetryPolicy{
 				MaximumEventAgeInSeconds: aws.Int32(maxEventAge), MaximumRetryAttempts: aws.Int32(maxRetries),
