@@ -112,6 +112,12 @@ func (s *Service) schedule(ctx context.Context, p *person, o *departure.Outcome)
 		o.Detail = due(o.Departure) + ": it waits in the queue"
 		return
 	}
+	if d, found := p.takesPartBack(o); found {
+		o.Status, o.Class = departure.Failed, departure.ClassBadEvent
+		o.Detail = "it is for every merchant, and a newer event takes it back for " + d.Merchant +
+			", but counts for 14 days only: send it for the other merchants; it is " + due(o.Departure)
+		return
+	}
 	if s.put(ctx, p, o) {
 		i := slices.IndexFunc(p.kept, func(d departure.Departure) bool { return d.Merchant == o.Merchant })
 		o.EffectiveAt = p.kept[i].EffectiveAt // an event of the same time may be due later
@@ -215,6 +221,19 @@ func (p *person) overtakes(o *departure.Outcome) bool {
 	}
 	o.Class = ""
 	return true
+}
+
+// takesPartBack returns the newer cancellation for one merchant of a departure for every one, if it ends before the
+// departure is due: it would then be forgotten.
+func (p *person) takesPartBack(o *departure.Outcome) (cancelled departure.Departure, found bool) {
+	i := slices.IndexFunc(p.kept, func(d departure.Departure) bool {
+		return d.Type == departure.TypeCancelled && d.Merchant != "" && o.Merchant == "" && !d.Time.Before(o.Time) &&
+			d.EffectiveAt.Before(o.EffectiveAt)
+	})
+	if i < 0 {
+		return cancelled, false
+	}
+	return p.kept[i], true
 }
 
 // wait waits until it is known what is kept for the person. It reports whether that settles the outcome.

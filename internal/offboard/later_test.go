@@ -61,6 +61,9 @@ func (s *schedules) Put(_ context.Context, d departure.Departure) (departure.Dep
 	if i >= 0 {
 		s.kept = slices.Delete(s.kept, i, i+1)
 	}
+	if d.Type == departure.TypeCancelled {
+		d.EffectiveAt = now.Add(14 * 24 * hour)
+	}
 	s.kept = append(s.kept, d)
 	return d, nil
 }
@@ -194,6 +197,31 @@ func TestTheNewestEventOfAPersonStands(t *testing.T) {
 				{taken, -1 * hour, 0, shop, false, "failed", "take it back without a merchant; it is due 2026-11-23T10:00Z", "list"},
 			},
 			kept: "due +9h0m0s", bound: shop + " " + other,
+		},
+		{
+			name: "taken back for one merchant, then announced for every one and a day on which that is forgotten",
+			steps: []step{
+				{taken, -1 * hour, 0, shop, false, "cancelled", "", "list put"},
+				{left, -2 * hour, 400 * hour, "", false, "failed", "takes it back for " + shop + ", but counts for 14 days only", "list"},
+			},
+			kept: "cancelled " + shop, bound: shop + " " + other,
+		},
+		{
+			name: "taken back for one merchant, then announced for every one by a newer event",
+			steps: []step{
+				{taken, -2 * hour, 0, shop, false, "cancelled", "", "list put"},
+				{left, -1 * hour, 400 * hour, "", false, "scheduled", "", "list put"},
+			},
+			kept: "cancelled " + shop + ", due +400h0m0s", bound: shop + " " + other,
+		},
+		{
+			name: "taken back for one merchant, then announced for every one and a day before that ends",
+			steps: []step{
+				{taken, -1 * hour, 0, shop, false, "cancelled", "", "list put"},
+				{left, -2 * hour, 9 * hour, "", false, "scheduled", "", "list put"},
+				{left, -2 * hour, -1 * time.Second, "", true, "cancelled unbound", "", "list remove"},
+			},
+			kept: "cancelled " + shop, bound: shop,
 		},
 		{
 			name: "taken back for one merchant, then carried out for every one",
