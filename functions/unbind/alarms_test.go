@@ -83,6 +83,10 @@ func TestAlarmsHearWhatHappened(t *testing.T) {
 		event := strings.Replace(publish(t, "x"), ":left", ":table", 1)
 		return strings.Replace(event, `{\"type\":\"employee.left\",\"data\":{\"uid\":\"x\"}}`, fmt.Sprintf(`{\"uid\":\"H-%d\"}`, i+2), 1)
 	}
+	ended := func(i int) string {
+		body := fmt.Sprintf(`{"type":"employee.left.cancelled.expired","data":{"uid":"E10%02d"}}`, i)
+		return fmt.Sprintf(`{"Records":[{"eventSource":"aws:sqs","messageId":"m-1","body":%q}]}`, body)
+	}
 	for _, tc := range []struct {
 		name    string
 		arrange func(*fixture)
@@ -98,6 +102,7 @@ func TestAlarmsHearWhatHappened(t *testing.T) {
 		{"a wrong identifier, and the right one by hand", nil, append(times(5, unknown), `{"uid":"E1001"}`), []string{"NobodyUnboundAlarm"}},
 		{"some who were never bound", nil, append(times(9, unknown), publish(t, "E1001")), nil},
 		{"four who were never bound", nil, times(4, unknown), nil},
+		{"five cancellations that end after 14 days", nil, times(5, ended), nil},
 		{"a renamed event", sources, times(5, renamed), []string{"NobodyUnboundAlarm"}},
 		{"a table of people without the new ones", sources, times(5, unmapped), []string{"NobodyUnboundAlarm"}},
 

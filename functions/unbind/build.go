@@ -51,10 +51,9 @@ func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, 
 	tokens := token.New(tokenSecrets, cfg.secretID)
 	decoder := departure.Decoder{Zone: cfg.zone}
 	work := offboard.Config{API: api, Tokens: tokens, Trust: cfg.trust}
-	var schedules events.Schedules
-	if cfg.schedule.Group != "" {
-		store := schedule.New(scheduler.NewFromConfig(sdk), cfg.schedule)
-		work.Schedules, schedules = store, store
+	schedules := schedule.New(scheduler.NewFromConfig(sdk), cfg.schedule)
+	if cfg.schedule.Group != "" { // otherwise a check says what is missing, and nothing waits that could be asked
+		work.Schedules = schedules
 	}
 	service, err := offboard.New(work)
 	if err != nil {

@@ -151,6 +151,12 @@ func TestACheckNamesEachFault(t *testing.T) {
 		{"the queue does not exist", func(w *fixture) { w.env["UNBIND_QUEUE_URL"] += "-gone" }, "aws", `"check":"queue","ok":false`, "look at the queue's URL"},
 		{"no dead-letter queue in the environment", func(w *fixture) { delete(w.env, "UNBIND_DEAD_LETTER_QUEUE_URL") }, "aws", `"check":"dead_letter_queue","ok":false`, "set UNBIND_DEAD_LETTER_QUEUE_URL"},
 		{"the dead-letter queue does not exist", func(w *fixture) { w.env["UNBIND_DEAD_LETTER_QUEUE_URL"] += "-gone" }, "aws", `"check":"dead_letter_queue","ok":false`, "look at the queue's URL"},
+
+		{"no schedule group in the environment", func(w *fixture) { delete(w.env, "UNBIND_SCHEDULE_GROUP") }, "schedule", `"check":"schedule_group","ok":false`, "set UNBIND_SCHEDULE_GROUP"},
+		{"no role for the schedules", func(w *fixture) { delete(w.env, "UNBIND_SCHEDULE_ROLE_ARN") }, "schedule", `"check":"schedule_group","ok":false`, "set UNBIND_SCHEDULE_ROLE_ARN"},
+		{"the schedules may not be listed", func(w *fixture) {
+			w.aws.Scheduler.Fail(lambdatest.Fault{Times: -1, Code: "AccessDeniedException", Status: 403})
+		}, "schedule", `"check":"schedule_group","ok":false`, "look at the function's role"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel() // the SDK waits between its attempts

@@ -34,6 +34,8 @@ var notRun = map[string]string{
 	"chaos":         "it takes 10 minutes; make test runs a part of it",
 	"bench":         "TestTheBenchMeasuresEveryScenario runs its program; its figures are for people",
 	"bench-go":      "its figures are for people",
+	"simulate":      "TestSimulation is a short run of it",
+	"mutants":       "it takes 30 minutes",
 	"fuzz":          "it takes 15 seconds a target; make test runs the seeds",
 	"build":         "make e2e builds by it",
 	"local":         "TestLocalInvoke runs its command in make e2e",

@@ -196,6 +196,7 @@ func TestDecodeRefusesWhatIsNoDeparture(t *testing.T) {
 		{"the moment that never comes", `{"uid":"E1","effective_at":"9999-12-31T23:59:59Z"}`, "effective_at: a day that never comes"},
 		{"the year 0", `{"uid":"E1","effective_at":"0000-01-01T00:00:00+08:00"}`, "effective_at: a day of the year 0"},
 		{"the day that never comes", `{"uid":"E1","effective_at":"9999-12-31"}`, "effective_at: a day that never comes"},
+		{"the moment that never comes", `{"uid":"E1","effective_at":"9999-12-31T23:59:59Z"}`, "effective_at: a day that never comes"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			got := one(t, departure.Decoder{}.Decode([]byte(tc.payload), departure.Meta{}))

@@ -16,7 +16,7 @@ import (
 // newest event by time; the merchant "" is one of its own and stands for every merchant. Its errors name their class by
 // a method Class() string.
 type Schedules interface {
-	// Standing returns all that is kept for a person.
+	// Standing returns all that is kept for a person. The EffectiveAt of a cancellation is when it ends.
 	Standing(ctx context.Context, uid string) ([]departure.Departure, error)
 	// Put keeps the departure or cancellation, unless a newer one is there. It returns the newer one of the two.
 	Put(ctx context.Context, d departure.Departure) (departure.Departure, error)
@@ -112,6 +112,12 @@ func (s *Service) schedule(ctx context.Context, p *person, o *departure.Outcome)
 		o.Detail = due(o.Departure) + ": it waits in the queue"
 		return
 	}
+	if d, found := p.takesPartBack(o); found {
+		o.Status, o.Class = departure.Failed, departure.ClassBadEvent
+		o.Detail = "it is for every merchant, and a newer event takes it back for " + d.Merchant +
+			", but counts for 14 days only: send it for the other merchants; it is " + due(o.Departure)
+		return
+	}
 	if s.put(ctx, p, o) {
 		i := slices.IndexFunc(p.kept, func(d departure.Departure) bool { return d.Merchant == o.Merchant })
 		o.EffectiveAt = p.kept[i].EffectiveAt // an event of the same time may be due later
@@ -187,9 +193,13 @@ func (s *Service) put(ctx context.Context, p *person, o *departure.Outcome) bool
 		return false
 	}
 	now := s.cfg.Now()
-	if before.Type == departure.TypeLeft && before.EffectiveAt.Sub(now).Abs() <= firing {
+	if before.EffectiveAt.Sub(now).Abs() <= firing {
+		what := "departure "
+		if before.Type == departure.TypeCancelled {
+			what = "cancellation "
+		}
 		o.Status, o.Class, o.NotBefore = departure.Retry, classNotDue, now.Add(afterFiring)
-		o.Detail = "it is kept in the place of a departure " + due(before) + ", whose schedule may be deleted just now: " +
+		o.Detail = "it is kept in the place of a " + what + due(before) + ", whose schedule may be deleted just now: " +
 			"looked at once more later"
 		return false
 	}
@@ -229,6 +239,19 @@ func (p *person) overtakes(o *departure.Outcome) bool {
 	}
 	o.Class = ""
 	return true
+}
+
+// takesPartBack returns the newer cancellation for one merchant of a departure for every one, if it ends before the
+// departure is due: it would then be forgotten.
+func (p *person) takesPartBack(o *departure.Outcome) (cancelled departure.Departure, found bool) {
+	i := slices.IndexFunc(p.kept, func(d departure.Departure) bool {
+		return d.Type == departure.TypeCancelled && d.Merchant != "" && o.Merchant == "" && !d.Time.Before(o.Time) &&
+			d.EffectiveAt.Before(o.EffectiveAt)
+	})
+	if i < 0 {
+		return cancelled, false
+	}
+	return p.kept[i], true
 }
 
 // wait waits until it is known what is kept for the person. It reports whether that settles the outcome.

@@ -61,6 +61,9 @@ func (s *schedules) Put(_ context.Context, d departure.Departure) (departure.Dep
 	if i >= 0 {
 		s.kept = slices.Delete(s.kept, i, i+1)
 	}
+	if d.Type == departure.TypeCancelled {
+		d.EffectiveAt = now.Add(14 * 24 * hour)
+	}
 	s.kept = append(s.kept, d)
 	return d, nil
 }
@@ -204,6 +207,31 @@ func TestTheNewestEventOfAPersonStands(t *testing.T) {
 			kept: "due +9h0m0s", bound: shop + " " + other,
 		},
 		{
+			name: "taken back for one merchant, then announced for every one and a day on which that is forgotten",
+			steps: []step{
+				{taken, -1 * hour, 0, shop, false, "cancelled", "", "list put"},
+				{left, -2 * hour, 400 * hour, "", false, "failed", "takes it back for " + shop + ", but counts for 14 days only", "list"},
+			},
+			kept: "cancelled " + shop, bound: shop + " " + other,
+		},
+		{
+			name: "taken back for one merchant, then announced for every one by a newer event",
+			steps: []step{
+				{taken, -2 * hour, 0, shop, false, "cancelled", "", "list put"},
+				{left, -1 * hour, 400 * hour, "", false, "scheduled", "", "list put"},
+			},
+			kept: "cancelled " + shop + ", due +400h0m0s", bound: shop + " " + other,
+		},
+		{
+			name: "taken back for one merchant, then announced for every one and a day before that ends",
+			steps: []step{
+				{taken, -1 * hour, 0, shop, false, "cancelled", "", "list put"},
+				{left, -2 * hour, 9 * hour, "", false, "scheduled", "", "list put"},
+				{left, -2 * hour, -1 * time.Second, "", true, "cancelled unbound", "", "list remove"},
+			},
+			kept: "cancelled " + shop, bound: shop,
+		},
+		{
 			name: "taken back for one merchant, then carried out for every one",
 			steps: []step{
 				{taken, -1 * hour, 0, shop, false, "cancelled", "", "list put"},
@@ -280,6 +308,32 @@ func TestTheNewestEventOfAPersonStands(t *testing.T) {
 			}
 			if got := b.boundAt("E1001"); got != tc.bound {
 				t.Errorf("bound at %q, want %q", got, tc.bound)
+			}
+		})
+	}
+}
+
+// A cancellation ends like a departure comes due: what is put in its place in these minutes may be deleted with it.
+func TestAnnouncedAgainWhileACancellationEnds(t *testing.T) {
+	for name, row := range map[string]struct {
+		ends time.Duration // from now
+		want string
+	}{
+		"it ends just now":         {30 * time.Second, "retry"},
+		"it has ended just now":    {-30 * time.Second, "retry"},
+		"it ends in ten minutes":   {10 * time.Minute, "scheduled"},
+		"it ended ten minutes ago": {-10 * time.Minute, "scheduled"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ending := departure.Departure{
+				Meta: departure.Meta{Type: taken, Time: now.Add(-14 * 24 * hour)}, UID: "E1001", EffectiveAt: now.Add(row.ends),
+			}
+			kept := &schedules{kept: []departure.Departure{ending}}
+			b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Schedules = kept })
+			again := step{left, -1 * hour, 9 * hour, "", false, "", "", ""}
+			got := b.Run(t.Context(), again.event())[0][0]
+			if string(got.Status) != row.want || row.want == "retry" && !got.NotBefore.After(now.Add(5*time.Minute)) {
+				t.Errorf("%s, not before %v (%s); want %s", got.Status, got.NotBefore, got.Detail, row.want)
 			}
 		})
 	}

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -98,9 +99,9 @@ func New(api Scheduler, config Config) *Store {
 	return &Store{api, config}
 }
 
-// Standing returns what stands for a person: departures and cancellations, in the order of their schedules' names. What
-// has come due may be among them for a moment after it was sent to the queue. It takes one call, and one more for each
-// schedule. Every error is an [*Error].
+// Standing returns what stands for a person: departures and cancellations, in the order of their schedules' names. The
+// EffectiveAt of a cancellation is when it ends. What has come due may be among them for a moment after it was sent to
+// the queue. It takes one call, and one more for each schedule. Every error is an [*Error].
 func (s *Store) Standing(ctx context.Context, uid string) ([]departure.Departure, error) {
 	return s.read(ctx, prefix(uid))
 }
@@ -220,11 +221,18 @@ func hash(text string, digits int) string {
 	return hex.EncodeToString(sum[:])[:digits]
 }
 
+// deliverable makes an input arrive as it is. SQS refuses the first two characters, so neither the queue nor the
+// dead-letter queue would get the departure (Amazon SQS API Reference, SendMessage); package queue removes them too.
+// Scheduler replaces words such as <aws.scheduler.attempt-number> (EventBridge Scheduler User Guide, "Adding context
+// attributes").
+var deliverable = strings.NewReplacer("\ufffe", "", "\uffff", "", "<", `\u003c`)
+
 // input returns the schedule of d.
 func (s *Store) input(d departure.Departure) (*scheduler.CreateScheduleInput, error) {
 	due, event := d.EffectiveAt, d.Event()
 	if d.Type == departure.TypeCancelled {
-		due, event.Type = s.config.Now().Add(keepCancelled), typeExpired
+		due = s.config.Now().Add(keepCancelled)
+		event.Type, event.EffectiveAt = typeExpired, due.UTC()
 	}
 	input, err := strictjson.Marshal(event)
 	if err != nil { // a year of five digits
@@ -241,7 +249,7 @@ func (s *Store) input(d departure.Departure) (*scheduler.CreateScheduleInput, er
 		Target: &types.Target{
 			Arn:              &s.config.QueueARN,
 			RoleArn:          &s.config.RoleARN,
-			Input:            aws.String(string(input)),
+			Input:            aws.String(deliverable.Replace(string(input))),
 			DeadLetterConfig: &types.DeadLetterConfig{Arn: &s.config.DeadLetterQueueARN},
 			RetryPolicy: &types.RetryPolicy{
 				MaximumEventAgeInSeconds: aws.Int32(maxEventAge), MaximumRetryAttempts: aws.Int32(maxRetries),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -88,9 +89,10 @@ func (b *bench) left(announced, due int) departure.Departure {
 	}
 }
 
+// cancelled is a cancellation, which ends 14 days after it is put.
 func (b *bench) cancelled(at int) departure.Departure {
-	d := b.left(at, 0)
-	d.Type, d.EffectiveAt = departure.TypeCancelled, time.Time{}
+	d := b.left(at, 14*24*60)
+	d.Type = departure.TypeCancelled
 	return d
 }
 
@@ -156,11 +158,17 @@ func TestTheRequestOfALaterDeparture(t *testing.T) {
 			`{"specversion":"1.0","source":"hr","id":"evt-0","type":"employee.left","time":"2000-01-01T00:00:00Z",` +
 				`"data":{"uid":"E1001","merchant":"wx` + strings.Repeat("0", 62) + `","effective_at":"2000-01-01T01:00:00Z"}}`,
 		},
+		"an id with what SQS refuses and Scheduler replaces": {
+			func(d *departure.Departure) { d.ID = "a\ufffeb\uffff<aws.scheduler.execution-id>" },
+			hashE1001 + "-" + merchant, "2000-01-01T01:00:00",
+			`{"specversion":"1.0","source":"hr","id":"ab\u003caws.scheduler.execution-id>","type":"employee.left",` +
+				`"time":"2000-01-01T00:00:00Z","data":{"uid":"E1001","merchant":"wx0123456789abcdef","effective_at":"2000-01-01T01:00:00Z"}}`,
+		},
 		"a cancellation": {
 			func(d *departure.Departure) { d.Type, d.EffectiveAt = departure.TypeCancelled, time.Time{} },
 			hashE1001 + "-" + merchant, "2000-01-15T00:00:00",
 			`{"specversion":"1.0","source":"hr","id":"evt-0","type":"employee.left.cancelled.expired",` +
-				`"time":"2000-01-01T00:00:00Z","data":{"uid":"E1001","merchant":"wx0123456789abcdef"}}`,
+				`"time":"2000-01-01T00:00:00Z","data":{"uid":"E1001","merchant":"wx0123456789abcdef","effective_at":"2000-01-15T00:00:00Z"}}`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -174,7 +182,7 @@ func TestTheRequestOfALaterDeparture(t *testing.T) {
 				d := b.left(0, 60)
 				row.change(&d)
 				b.put(t, d)
-				input, _ := json.Marshal(row.input)
+				input := strconv.Quote(row.input)
 				want := `{"ActionAfterCompletion":"DELETE","ClientToken":"00000000-0000-4000-8000-000000000000",` +
 					`"FlexibleTimeWindow":{"Mode":"OFF"},"GroupName":"unbind","ScheduleExpression":"at(` + row.due + `)",` +
 					`"ScheduleExpressionTimezone":"UTC","State":"ENABLED","Target":{` +

@@ -256,7 +256,8 @@ func recipeRows(t testing.TB) []recipeRow {
 
 		{"factorial", "the last day ahead", `{"id":7,"email":"e1@x","terminated_on":"2026-11-30","termination_reason":"other"}`, "left e1@x at 2026-12-01T00:00:00+08:00"},
 		{"factorial", "no address", `{"id":7,"email":null,"terminated_on":"2026-11-30"}`, "failed: uid: nothing at email"},
-		{"factorial", "not terminated", `{"id":7,"email":"e1@x","terminated_on":null}`, `ignored: [terminated_on].#(%"????-??-??*")#|# is another value, wanted 1`},
+		{"factorial", "a date in another form", `{"id":7,"email":"E1001","terminated_on":"2026/01/31"}`, "left E1001 at 2026-02-01T00:00:00+08:00"},
+		{"factorial", "not terminated", `{"id":7,"email":"e1@x","terminated_on":null}`, `ignored: [terminated_on].#(%"?*")#|# is another value, wanted 1`},
 		{"factorial-back", "undone", `{"id":7,"email":"e1@x","terminated_on":null}`, "left.cancelled e1@x"},
 
 		{"paylocity", "termination", `{"companyId":"C01","employeeCostCenter1":"11 - Software Development","employeeFirstName":"Jane","employeeId":"12345","employeeLastName":"Doe"}`, "left 12345"},

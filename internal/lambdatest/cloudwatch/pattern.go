@@ -34,7 +34,8 @@ func number(text string) float64 {
 type matcher func(fields) bool
 
 // parsePattern parses a part of CloudWatch's JSON filter patterns: { a && (b || c) }, where each condition is $.field,
-// one of = != > >= < <=, and a number or a quoted string; or $.field = *, NOT EXISTS, IS TRUE or IS FALSE.
+// one of = != > >= < <=, and a number or a quoted string, in which * stands for any text; or $.field = *, NOT EXISTS,
+// IS TRUE or IS FALSE.
 func parsePattern(pattern string) (matcher, error) {
 	tokens := regexp.MustCompile(`"[^"]*"|&&|\|\||[<>!]?=|[<>]|[{}()]|[^\s"&|<>!={}()]+`)
 	p := &patternParser{tokens: tokens.FindAllString(pattern, -1)}
@@ -130,9 +131,10 @@ func compareText(field, operator, text string) (matcher, error) {
 	if operator != "=" && operator != "!=" {
 		return nil, fmt.Errorf("$.%s %s %q: a text can only be equal or not", field, operator, text)
 	}
+	whole := regexp.MustCompile(`(?s)^` + strings.ReplaceAll(regexp.QuoteMeta(text), `\*`, `.*`) + `$`)
 	return func(f fields) bool {
 		value, _ := f.at(field)
 		v, ok := value.(string)
-		return ok && (v == text) == (operator == "=")
+		return ok && whole.MatchString(v) == (operator == "=")
 	}, nil
 }
