@@ -27,9 +27,9 @@ func block(t *testing.T, text, language string) string {
 // What differs from run to run.
 var varying = regexp.MustCompile(`(127\.0\.0\.1:|version |after )[0-9a-f.mµ]+s?`)
 
-// comparable returns the text of a run without what differs from run to run: addresses, times, and which of the secrets
+// steady returns the text of a run without what differs from run to run: addresses, times, and which of the secrets
 // is read first, since both are read side by side.
-func comparable(text string) string {
+func steady(text string) string {
 	text = varying.ReplaceAllString(text, "${1}…")
 	read := regexp.MustCompile(`GetSecretValue \S+`)
 	names := read.FindAllString(text, -1)
@@ -47,7 +47,7 @@ func TestREADMEShowsWhatARunPrints(t *testing.T) {
 	}
 	printed := strings.ReplaceAll(strings.TrimLeft(string(out), "\n"), bootstrap, ".build/bootstrap")
 	shown := block(t, section(t, "What a run shows"), "")
-	if got, want := comparable(printed), comparable(shown); got != want {
+	if got, want := steady(printed), steady(shown); got != want {
 		t.Errorf("make run prints\n%s\nand the README shows\n%s", got, want)
 	}
 }

@@ -188,7 +188,7 @@ func TestTheRequestOfALaterDeparture(t *testing.T) {
 					`"ScheduleExpressionTimezone":"UTC","State":"ENABLED","Target":{` +
 					`"Arn":"arn:aws:sqs:us-east-1:123456789012:unbind",` +
 					`"DeadLetterConfig":{"Arn":"arn:aws:sqs:us-east-1:123456789012:unbind-dead-letter"},` +
-					`"Input":` + string(input) + `,` +
+					`"Input":` + input + `,` +
 					`"RetryPolicy":{"MaximumEventAgeInSeconds":86400,"MaximumRetryAttempts":185},` +
 					`"RoleArn":"arn:aws:iam::123456789012:role/unbind-schedule"}}`
 				if method != "POST" || path != "/schedules/"+row.name || body != want {
