@@ -283,11 +283,10 @@ func TestNothingSecretIsShownOfTheEnvironment(t *testing.T) {
 				if name == "HTTPS_PROXY" {
 					g.env["WEDATA_BASE_URL"] = "https://wechat.example"
 				}
+				// What the function sends to AWS may hold the name that it is given: only its own words are searched.
 				function := g.start(t)
 				events := leaving("")
 				g.wechat.Fail(wedatatest.Fault{Times: -1, Errcode: 45011, Path: wedatatest.UnbindPath}) // the queues are needed
-				// What the function sends to AWS may hold the name that it is given: only its own words are searched.
-				g.toAWS.Handler, g.toAWS.requests = g.aws, nil
 				for _, way := range []string{"SNS", "POST /unbind", "a check", "scheduled"} {
 					reply, _ := function.Invoke(t.Context(), []byte(events[way])) // it may not start
 					if found := g.secrets.Find(function.Log() + string(reply.Payload) + reply.ErrorMessage); len(found) > 0 {

@@ -108,14 +108,15 @@ func (f *Function) start() error {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
 	p := &process{started: time.Now(), asked: make(chan time.Time, 1), over: make(chan struct{})}
-	f.mu.Lock()
-	f.process = p // the process may ask before Start returns
+	f.mu.Lock() // the process may ask before Start returns, and a signal may come
+	err := cmd.Start()
+	if err == nil {
+		p.Process, f.process = cmd.Process, p
+	}
 	f.mu.Unlock()
-	if err := cmd.Start(); err != nil {
-		f.process = nil
+	if err != nil {
 		return fmt.Errorf("lambdatest: start the function: %w", err)
 	}
-	p.Process = cmd.Process
 	go func() {
 		defer close(p.over)
 		_ = cmd.Wait() // the status tells the same
@@ -145,7 +146,11 @@ func (f *Function) Ready(ctx context.Context) (started, asked time.Time, err err
 func (f *Function) PID() int { return f.process.Pid }
 
 // Signal sends a signal to the process, such as SIGSTOP, which freezes it as Lambda does between invocations.
-func (f *Function) Signal(s os.Signal) error { return f.process.Signal(s) }
+func (f *Function) Signal(s os.Signal) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.process.Signal(s)
+}
 
 // End ends the process, and returns what it used. Close is still to be called.
 func (f *Function) End() *os.ProcessState {

