@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -306,13 +307,22 @@ func TestServe(t *testing.T) {
 		t.Errorf("environment %v", env.Parameters)
 	}
 	url = strings.Replace(url, "host.docker.internal", "127.0.0.1", 1)
-	go http.Post(url+"/wedata/wedata_query_bind_list?access_token=x", "application/json", nil)
+	var calls sync.WaitGroup
+	calls.Go(func() {
+		reply, err := http.Post(url+"/wedata/wedata_query_bind_list?access_token=x", "application/json", nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		reply.Body.Close()
+	})
 	until("  1 WeChat    POST /wedata/wedata_query_bind_list?access_token=***")
 	until("→ errcode 40001")
-	go getSecret(t, url, env.Parameters["UNBIND_SOURCES_SECRET_ID"], `"SecretString":"{\"hr\":{}}"`)
+	calls.Go(func() { getSecret(t, url, env.Parameters["UNBIND_SOURCES_SECRET_ID"], `"SecretString":"{\"hr\":{}}"`) })
 	until("  2 Secrets   GetSecretValue wedata/sources")
-	go getSecret(t, url, env.Parameters["WEDATA_SECRET_ID"], `"SecretString":"{\"authorizers\":`)
+	calls.Go(func() { getSecret(t, url, env.Parameters["WEDATA_SECRET_ID"], `"SecretString":"{\"authorizers\":`) })
 	until("  3 Secrets   GetSecretValue wedata/token")
+	calls.Wait() // a call is shown before its reply is sent, and the end of serve cuts replies off
 	cancel()
 	until("Bind list at the end")
 	for range written {
