@@ -11,7 +11,9 @@ import (
 )
 
 // sendable returns the text as the queue takes it.
-func sendable(text string) string { return strings.NewReplacer("\ufffe", "", "\uffff", "").Replace(text) }
+func sendable(text string) string {
+	return strings.NewReplacer("\ufffe", "", "\uffff", "").Replace(text)
+}
 
 // FuzzKept writes each departure that can be carried out as a schedule, and reads it back.
 func FuzzKept(f *testing.F) {
