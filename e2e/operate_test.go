@@ -89,6 +89,10 @@ func (s *stack) deadLetters(t *testing.T) {
 		"reason": reason, "class": "permission_missing", "source": "hr", "event_id": "evt-7", "uid_hash": "0123456789abcdef",
 	})
 	s.sendDeadLetter(t, uid, nil)
+	s.sendDeadLetter(t, uid, map[string]string{ // as EventBridge Scheduler's
+		"ERROR_CODE": "AWS.SimpleQueueService.NonExistentQueue", "ERROR_MESSAGE": "The queue does not exist.",
+		"SCHEDULE_ARN": "arn:aws:scheduler:us-east-1:123456789012:schedule/unbind/0123-all",
+	})
 	ministack, err := url.Parse(s.endpoint)
 	if err != nil {
 		t.Fatal(err)
@@ -101,7 +105,7 @@ func (s *stack) deadLetters(t *testing.T) {
 			moved <- string(body)
 			io.WriteString(w, `{"TaskHandle":"task-1"}`)
 		case "AmazonSQS.ListMessageMoveTasks":
-			io.WriteString(w, `{"Results":[{"Status":"RUNNING","ApproximateNumberOfMessagesToMove":2}]}`)
+			io.WriteString(w, `{"Results":[{"Status":"RUNNING","ApproximateNumberOfMessagesToMove":3}]}`)
 		default:
 			proxy.ServeHTTP(w, r)
 		}
@@ -118,8 +122,9 @@ func (s *stack) deadLetters(t *testing.T) {
 	for range 2 { // the first list takes nothing
 		list := run("list")
 		for _, want := range []string{
-			"reason:     " + reason, "class:      permission_missing", "source:     hr", "event_id:   evt-7",
-			"uid_hash:   0123456789abcdef", "SQS or Lambda moved it", "2 dead letters; all of them are still in the queue",
+			" " + reason, " permission_missing", " hr", " evt-7", " 0123456789abcdef", "SQS or Lambda moved it",
+			"EventBridge Scheduler could not send it to the queue: AWS.SimpleQueueService.NonExistentQueue: The queue",
+			"schedule/unbind/0123-all", "3 dead letters; all of them are still in the queue",
 		} {
 			if !strings.Contains(list, want) {
 				t.Errorf("the list lacks %q:\n%s", want, list)
@@ -129,10 +134,10 @@ func (s *stack) deadLetters(t *testing.T) {
 			t.Errorf("the list has a whole uid:\n%s", list)
 		}
 	}
-	if n := s.inQueue(t, s.outputs["DeadLetterQueueUrl"]); n != 2 {
-		t.Errorf("%d messages, want 2", n)
+	if n := s.inQueue(t, s.outputs["DeadLetterQueueUrl"]); n != 3 {
+		t.Errorf("%d messages, want 3", n)
 	}
-	if said := run("redrive"); !strings.Contains(said, "about 2 dead letters are moving back to the queue") {
+	if said := run("redrive"); !strings.Contains(said, "about 3 dead letters are moving back to the queue") {
 		t.Errorf("make redrive says %s", said)
 	}
 	var task struct{ SourceArn, DestinationArn string }
