@@ -141,16 +141,20 @@ func slug(heading string) string {
 }
 
 func TestLinksReachTheirHeadings(t *testing.T) {
+	heading, link := regexp.MustCompile(`(?m)^#+ (.*)$`), regexp.MustCompile(`\]\(([^):#]*)#([^)]+)\)`)
+	found := map[string]map[string]bool{} // by page
 	anchors := func(page string) map[string]bool {
-		found := map[string]bool{}
-		for _, match := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(read(t, page), -1) {
-			found[slug(match[1])] = true
+		if found[page] == nil {
+			found[page] = map[string]bool{}
+			for _, match := range heading.FindAllStringSubmatch(read(t, page), -1) {
+				found[page][slug(match[1])] = true
+			}
 		}
-		return found
+		return found[page]
 	}
 	links := 0
 	for _, page := range pages(t) {
-		for _, match := range regexp.MustCompile(`\]\(([^):#]*)#([^)]+)\)`).FindAllStringSubmatch(read(t, page), -1) {
+		for _, match := range link.FindAllStringSubmatch(read(t, page), -1) {
 			target := page
 			if match[1] != "" {
 				target = filepath.Join(filepath.Dir(page), match[1])
