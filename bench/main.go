@@ -78,16 +78,18 @@ func machine() string {
 	return fmt.Sprintf("%s/%s, %d processors, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
 }
 
-// build builds the functions as for Lambda, and adds those of bins.
+// build builds the functions as for Lambda, this one with the tags of the Makefile, and adds those of bins.
 func build(dir, bins string) ([]contender, error) {
-	for name, pkg := range map[string]string{
-		echoes: "bench/echo", obvious: "bench/obvious", verified: "functions/unbind",
+	for _, program := range []struct{ name, pkg, tags string }{
+		{echoes, "bench/echo", "lambda.norpc"},
+		{obvious, "bench/obvious", "lambda.norpc"},
+		{verified, "functions/unbind", "lambda.norpc,nethttpomithttp2"},
 	} {
-		cmd := exec.CommandContext(context.Background(), "go", "build", "-tags", "lambda.norpc", "-ldflags", "-s -w",
-			"-o", filepath.Join(dir, name), "wedata-unbind/"+pkg)
+		cmd := exec.CommandContext(context.Background(), "go", "build", "-tags", program.tags, "-ldflags", "-s -w",
+			"-o", filepath.Join(dir, program.name), "wedata-unbind/"+program.pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if text, err := cmd.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("go build %s: %w\n%s", pkg, err, text)
+			return nil, fmt.Errorf("go build %s: %w\n%s", program.pkg, err, text)
 		}
 	}
 	contenders := []contender{

@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 		}
 		defer os.RemoveAll(dir)
 		bootstrap = filepath.Join(dir, "bootstrap")
-		build := exec.CommandContext(context.Background(), "go", "build", "-tags", "lambda.norpc", "-o", bootstrap, ".")
+		build := exec.CommandContext(context.Background(), "go", "build", "-tags", "lambda.norpc,nethttpomithttp2", "-o", bootstrap, ".")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "go build: %v\n%s", err, out)
 			return 1
