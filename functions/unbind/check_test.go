@@ -268,7 +268,7 @@ func TestACheckOfServicesThatHangEndsInTime(t *testing.T) {
 	w.putIndex(shop, otherShop)
 	w.wechat.Fail(wedatatest.Fault{Times: -1, Latency: time.Minute})
 	w.aws.SQS.Fail(lambdatest.Fault{Times: -1, Hang: true})
-	if faults := check(t, w.start(t), `{"action":"check"}`); len(faults) != 4 {
+	if faults := check(t, w.startWithin(t, 3*time.Second), `{"action":"check"}`); len(faults) != 4 {
 		t.Errorf("%d faults: %v", len(faults), faults)
 	}
 }
