@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -24,7 +25,11 @@ type warmBench struct {
 	dials, requests atomic.Int64
 	dead            atomic.Bool                                   // of the connections that are open
 	dial            func(ctx context.Context, number int64) error // before each dial
+	takes           time.Duration                                 // of each request
 }
+
+// serverPatience is how long the server keeps a connection without a request.
+const serverPatience = 10 * time.Second
 
 // dying is a connection that is reset once dead, at the next write, as after a long freeze.
 type dying struct {
@@ -51,8 +56,9 @@ func warmTests(t *testing.T, test func(*testing.T, *warmBench)) {
 			synctest.Test(t, func(t *testing.T) {
 				b := &warmBench{dial: func(context.Context, int64) error { return nil }}
 				listener := pipeListener{make(chan net.Conn), make(chan struct{})}
-				server := &http.Server{Handler: http.HandlerFunc(func(reply http.ResponseWriter, _ *http.Request) {
+				server := &http.Server{ReadHeaderTimeout: serverPatience, Handler: http.HandlerFunc(func(reply http.ResponseWriter, _ *http.Request) {
 					b.requests.Add(1)
+					time.Sleep(b.takes)
 					_, _ = reply.Write([]byte(`{"errcode":0}`))
 				})}
 				transport := &http.Transport{
@@ -147,6 +153,84 @@ func TestAfterASecondTheFirstCallDialsItself(t *testing.T) {
 	})
 }
 
+// One call gets the connection of Warm. The others, as for ten merchants, lose nothing by it.
+func TestOtherCallsDoNotWaitForTheDialThatIsUnderWay(t *testing.T) {
+	warmTests(t, func(t *testing.T, b *warmBench) {
+		b.dial = func(context.Context, int64) error {
+			time.Sleep(300 * time.Millisecond)
+			return nil
+		}
+		b.takes = 100 * time.Millisecond
+		b.client.Warm()
+		time.Sleep(100 * time.Millisecond)
+		began := time.Now()
+		var calls sync.WaitGroup
+		for range 10 {
+			calls.Go(func() {
+				err := b.client.UnbindUser(t.Context(), token, uid)
+				if took := time.Since(began); err != nil || took > 400*time.Millisecond {
+					t.Errorf("got %v after %v, a call without Warm takes 400ms", err, took)
+				}
+			})
+		}
+		calls.Wait()
+		time.Sleep(time.Second) // until every dial has ended
+	})
+}
+
+func TestTheSecondCallDoesNotWaitForADialThatHangs(t *testing.T) {
+	warmTests(t, func(t *testing.T, b *warmBench) {
+		b.dial = func(_ context.Context, number int64) error {
+			if number == 1 {
+				time.Sleep(5 * time.Second)
+				return errors.New("timed out")
+			}
+			return nil
+		}
+		b.client.Warm()
+		b.call(t, time.Second)
+		b.call(t, 0)
+		time.Sleep(5 * time.Second) // the first dial has ended
+	})
+}
+
+// A proxy that refuses, and a handshake that fails, are faults after the dial.
+func TestNoCallWaitsForAWarmThatFailedAfterTheDial(t *testing.T) {
+	for name, row := range map[string]struct{ proxy, refusal string }{
+		"the proxy refuses":       {"http://proxy.example", "HTTP/1.1 502 Bad Gateway\r\n\r\n"},
+		"the SOCKS proxy refuses": {"socks5://proxy.example", "\x05\xff"},
+		"the handshake fails":     {"", "HTTP/1.1 400 Bad Request\r\n\r\n"},
+		"the connection ends":     {"", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+					here, there := net.Pipe()
+					go func() {
+						defer there.Close()
+						_, _ = there.Read(make([]byte, 4096))
+						_, _ = io.WriteString(there, row.refusal)
+					}()
+					return here, nil
+				}}
+				if row.proxy != "" {
+					transport.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(row.proxy) }
+				}
+				client, err := wedata.New(wedata.Config{HTTPClient: &http.Client{Transport: transport}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				client.Warm()
+				began := time.Now()
+				err = client.UnbindUser(t.Context(), token, uid)
+				if e := failure(t, err); e.Class != wedata.Network || time.Since(began) > 0 {
+					t.Errorf("got %v after %v", err, time.Since(began))
+				}
+			})
+		})
+	}
+}
+
 func TestAFaultOfWarmIsForgotten(t *testing.T) {
 	warmTests(t, func(t *testing.T, b *warmBench) {
 		b.dial = func(_ context.Context, number int64) error {
@@ -166,6 +250,17 @@ func TestAWarmConnectionThatDiedIsReplaced(t *testing.T) {
 		b.client.Warm()
 		synctest.Wait()
 		b.dead.Store(true)
+		b.call(t, 0)
+		if b.dials.Load() != 2 {
+			t.Errorf("dialled %d times", b.dials.Load())
+		}
+	})
+}
+
+func TestAWarmConnectionThatTheServerClosedIsReplaced(t *testing.T) {
+	warmTests(t, func(t *testing.T, b *warmBench) {
+		b.client.Warm()
+		time.Sleep(serverPatience + time.Second)
 		b.call(t, 0)
 		if b.dials.Load() != 2 {
 			t.Errorf("dialled %d times", b.dials.Load())
