@@ -104,7 +104,7 @@ func (b *bench) single(n network) error {
 	event := snsEvent(payload(0, ""))
 	for i := range b.Cold {
 		for _, c := range b.turn(i) {
-			if err := b.coldStart(w, c, event); err != nil {
+			if err := b.coldStart(w, "cold", c, event); err != nil {
 				return err
 			}
 		}
@@ -112,7 +112,7 @@ func (b *bench) single(n network) error {
 	return b.compare(w, "warm", b.Warm, event, nil)
 }
 
-func (b *bench) coldStart(w *world, c contender, event []byte) error {
+func (b *bench) coldStart(w *world, scenario string, c contender, event []byte) error {
 	w.reset()
 	calls, reads := len(w.server.Calls()), w.aws.Secrets.Reads(secretID)
 	r, err := w.start(c)
@@ -131,7 +131,7 @@ func (b *bench) coldStart(w *world, c contender, event []byte) error {
 	if err != nil {
 		return err
 	}
-	f := figure{Scenario: "cold", Network: w.String(), Function: c.name}
+	f := figure{Scenario: scenario, Network: w.String(), Function: c.name}
 	b.report.add(f.of("start to ready", "ms"), ms(asked.Sub(started)))
 	b.report.add(f.of("start to reply", "ms"), ms(replied.Sub(started)))
 	b.report.use(f, used, 1)
@@ -239,7 +239,7 @@ func (b *bench) frozen(n network) error {
 	return nil
 }
 
-// batched measures SQS batches of 10 for one merchant and for ten, beside one event in the same world.
+// batched measures SQS batches of 10 for one merchant and for ten, beside one event in the same world, and a cold one.
 func (b *bench) batched(n network) error {
 	w, err := newWorld(n, 10, 10, b.dir)
 	if err != nil {
@@ -261,6 +261,13 @@ func (b *bench) batched(n network) error {
 	} {
 		if err := b.compare(w, row.scenario, 2*b.Batches, row.event, contender.calls); err != nil {
 			return err
+		}
+	}
+	for i := range b.Batches {
+		for _, c := range b.turn(i) {
+			if err := b.coldStart(w, "cold SQS batch of 10, ten merchants", c, sqsEvent(ten)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
