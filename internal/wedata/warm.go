@@ -85,6 +85,7 @@ type warmConn struct {
 	closed func()
 }
 
+// Close implements [net.Conn].
 func (w warmConn) Close() error {
 	w.closed()
 	return w.Conn.Close()
