@@ -24,6 +24,7 @@ type warmBench struct {
 	client          *wedata.Client
 	dials, requests atomic.Int64
 	dead            atomic.Bool                                   // of the connections that are open
+	silent          bool                                          // whether what is sent on a dead one is lost without a reset
 	dial            func(ctx context.Context, number int64) error // before each dial
 	takes           time.Duration                                 // of each request
 }
@@ -31,14 +32,18 @@ type warmBench struct {
 // serverPatience is how long the server keeps a connection without a request.
 const serverPatience = 10 * time.Second
 
-// dying is a connection that is reset once dead, at the next write, as after a long freeze.
+// dying is a connection that is reset once dead, at the next write, as after a long freeze; or it loses what is sent.
 type dying struct {
 	net.Conn
-	dead *atomic.Bool
+	dead   *atomic.Bool
+	silent *bool
 }
 
 func (c dying) Write(b []byte) (int, error) {
 	if c.dead.Load() {
+		if *c.silent {
+			return len(b), nil
+		}
 		_ = c.Close()
 		return 0, &net.OpError{Op: "write", Err: syscall.ECONNRESET}
 	}
@@ -73,7 +78,7 @@ func warmTests(t *testing.T, test func(*testing.T, *warmBench)) {
 						if b.dead.Load() {
 							dead = new(atomic.Bool)
 						}
-						return dying{here, dead}, nil
+						return dying{here, dead, &b.silent}, nil
 					},
 				}
 				base := "http://localhost"
@@ -254,6 +259,23 @@ func TestAWarmConnectionThatDiedIsReplaced(t *testing.T) {
 		if b.dials.Load() != 2 {
 			t.Errorf("dialled %d times", b.dials.Load())
 		}
+	})
+}
+
+// Nothing tells that the connection is dead: it may be a slow reply. The next try takes another connection.
+func TestAWarmConnectionThatDiedSilentlyTakesOneTimeout(t *testing.T) {
+	warmTests(t, func(t *testing.T, b *warmBench) {
+		b.silent = true
+		b.client.Warm()
+		synctest.Wait()
+		b.dead.Store(true)
+		began := time.Now()
+		err := b.client.UnbindUser(t.Context(), token, uid)
+		took := time.Since(began)
+		if e := failure(t, err); e.Class != wedata.Network || !e.Temporary() || took != wedata.DefaultTimeout {
+			t.Errorf("got %v after %v", err, took)
+		}
+		b.call(t, 0)
 	})
 }
 
