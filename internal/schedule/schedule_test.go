@@ -317,7 +317,7 @@ func TestPutStartsAgainWhereTheScheduleVanishes(t *testing.T) {
 				w.WriteHeader(http.StatusConflict)
 			}
 			_, err := b.Put(t.Context(), b.left(1, 60))
-			want(t, err, true, "schedule: create: the schedule came and went each time: it may work later")
+			want(t, err, true, "schedule: create: the schedule was deleted during each try: it may work later")
 		})
 	})
 }
@@ -533,7 +533,7 @@ func TestAReplyThatIsNotSchedulers(t *testing.T) {
 				errs := each(t, b, b.left(1, 60))
 				delete(errs, "delete") // its reply is an empty object
 				for operation, err := range errs {
-					want(t, err, true, "schedule: "+operation+": the reply is not one of EventBridge Scheduler: "+
+					want(t, err, true, "schedule: "+operation+": the reply does not come from EventBridge Scheduler: "+
 						"it may work later; look for a proxy on the way")
 				}
 			})
@@ -552,7 +552,7 @@ func TestAScheduleWithoutATargetIsAReplyThatIsNotSchedulers(t *testing.T) {
 			b.aws.ServeHTTP(w, r)
 		}
 		_, err := b.Standing(t.Context(), "E1001")
-		want(t, err, true, "schedule: get: the reply is not one of EventBridge Scheduler: it may work later; look for a proxy on the way")
+		want(t, err, true, "schedule: get: the reply does not come from EventBridge Scheduler: it may work later; look for a proxy on the way")
 	})
 }
 
