@@ -185,7 +185,7 @@ func TestTheDashboardIsOneScreen(t *testing.T) {
 		}
 		rows[w.Y] += "| " + w.Properties.Title + " "
 	}
-	if !strings.HasPrefix(rows[0], "| Who went out today | What waits | What failed | What was scheduled") {
+	if !strings.HasPrefix(rows[0], "| Unbound today | To be tried again | Failed | Scheduled or cancelled") {
 		t.Errorf("the first row is %s", rows[0])
 	}
 	page := sectionOf(t, filepath.Join("..", "..", "docs", "operations.md"), "The dashboard")
