@@ -283,7 +283,7 @@ func TestPutOfSeveralAtOnce(t *testing.T) {
 	})
 }
 
-func TestPutStartsAgainWhereTheScheduleVanishes(t *testing.T) {
+func TestPutStartsAgainWhereTheScheduleIsDeleted(t *testing.T) {
 	for _, vanishes := range []string{"GET", "PUT"} {
 		t.Run("before "+vanishes, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, b *bench) {
@@ -380,7 +380,7 @@ func TestStandingTakesOneCallWhereNothingStands(t *testing.T) {
 }
 
 // Between the list and the reading a schedule may come due.
-func TestWhatVanishesWhileItIsReadIsLeftOut(t *testing.T) {
+func TestAScheduleDeletedWhileItIsReadIsLeftOut(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.put(t, b.left(1, 60))
 		b.handler = func(w http.ResponseWriter, r *http.Request) {
