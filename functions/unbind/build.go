@@ -78,8 +78,9 @@ const (
 	// maxBackoff is the longest pause between two attempts. The SDK's default of 20 s is longer than a call may take:
 	// 4.5 s for the queues, 5 s for a secret.
 	maxBackoff = 300 * time.Millisecond
-	// idleTime is how long an unused connection is kept. Lambda freezes the process between invocations, and connections
-	// are closed meanwhile. net/http measures the time by the wall clock, which runs on while the process is frozen.
+	// idleTime is how long an unused connection is kept. Lambda freezes the process between invocations, and
+	// connections are closed meanwhile. net/http measures the time by the wall clock, which runs on while the process
+	// is frozen.
 	idleTime = 25 * time.Second
 )
 

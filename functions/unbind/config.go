@@ -67,8 +67,8 @@ func readConfig(getenv func(string) string) (config, error) {
 			fault(name, "not a URL that starts with https:// or http://")
 		}
 	}
-	// Without this check, net/http would use no proxy if it cannot read the address. It also accepts host:port without a
-	// scheme. The value may hold a password, so the error does not show it.
+	// Without this check, net/http would use no proxy if it cannot read the address. It also accepts host:port without
+	// a scheme. The value may hold a password, so the error does not show it.
 	proxy := getenv("HTTPS_PROXY")
 	_, err := url.Parse(proxy)
 	if _, bareErr := url.Parse("http://" + proxy); err != nil && bareErr != nil {

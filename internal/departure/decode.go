@@ -117,8 +117,8 @@ func Misplaced(object strictjson.Object, where string, allowed ...string) error 
 		plain := strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name))
 		for _, start := range []string{"uid", "merchant", "effective", "dryrun", "action"} {
 			if strings.HasPrefix(plain, start) && !slices.Contains(allowed, name) {
-				const advice = "uid, merchant and effective_at stand in data, and dry_run and action go with the bare form " +
-					"of a direct invocation only"
+				const advice = "uid, merchant and effective_at stand in data, and dry_run and action go with the bare " +
+					"form of a direct invocation only"
 				return fmt.Errorf("%s%s is not expected here: %s", where, strictjson.Member(name), advice)
 			}
 		}

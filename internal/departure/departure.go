@@ -1,5 +1,5 @@
-// Package departure has the two kinds of data that this service works with: departures (a person leaves a merchant) and
-// their outcomes. It reads and writes both as JSON.
+// Package departure has the two kinds of data that this service works with: departures (a person leaves a merchant)
+// and their outcomes. It reads and writes both as JSON.
 //
 // It does not depend on where an event comes from, nor on how a departure is carried out.
 package departure

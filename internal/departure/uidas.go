@@ -61,7 +61,8 @@ func beforeAt(id string) string {
 	return id
 }
 
-// UID applies the steps in turn to an identifier, and removes the white space around it. It errs where nothing is left.
+// UID applies the steps in turn to an identifier, and removes the white space around it. It errs where nothing is
+// left.
 func (as UIDAs) UID(id string) (string, error) {
 	if id = strings.TrimSpace(id); id == "" {
 		return "", errors.New("blank")

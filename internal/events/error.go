@@ -18,8 +18,8 @@ type UnbindError struct {
 	Cause error
 }
 
-// maxShown is how many outcomes an error shows. The failure destination gets a record with the event and the error, and
-// a record that is too long would be lost. The log has all outcomes.
+// maxShown is how many outcomes an error shows. The failure destination gets a record with the event and the error,
+// and a record that is too long would be lost. The log has all outcomes.
 const maxShown = 100
 
 // Error returns "N of M departures not done: " and the first hundred of these outcomes as JSON. For an event that

@@ -23,8 +23,8 @@ const (
 	sourceOfUnbind = "unbind"
 )
 
-// hook accepts a webhook: it verifies the request, maps its events, queues the departures and answers. WeChat is called
-// when the queue delivers them: vendors do not wait that long.
+// hook accepts a webhook: it verifies the request, maps its events, queues the departures and answers. WeChat is
+// called when the queue delivers them: vendors do not wait that long.
 func (h *Handler) hook(w http.ResponseWriter, r *http.Request, name string, body []byte) {
 	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
 	defer cancel()
@@ -46,8 +46,8 @@ func (h *Handler) hook(w http.ResponseWriter, r *http.Request, name string, body
 	answer(w, delivery, len(outcomes)-ignored, ignored)
 }
 
-// unbind carries out departures while the caller waits. Those that are not done are sent to a queue. If no departure in
-// the payload can be carried out, the answer is 400 with the reason, and nothing is queued.
+// unbind carries out departures while the caller waits. Those that are not done are sent to a queue. If no departure
+// in the payload can be carried out, the answer is 400 with the reason, and nothing is queued.
 func (h *Handler) unbind(w http.ResponseWriter, r *http.Request, body []byte) {
 	ctx, cancel := context.WithTimeout(r.Context(), unbindWithin)
 	defer cancel()
@@ -118,8 +118,8 @@ func (h *Handler) accept(ctx context.Context, delivered []departure.Event) (outc
 	return append(outcomes, people...)
 }
 
-// lost logs the outcomes. If a departure is neither done nor kept, it answers 503 and returns true: the caller must send
-// the request again.
+// lost logs the outcomes. If a departure is neither done nor kept, it answers 503 and returns true: the caller must
+// send the request again.
 func (h *Handler) lost(ctx context.Context, w http.ResponseWriter, name string, outcomes []*departure.Outcome) bool {
 	h.log(ctx, triggerHTTP, outcomes)
 	i := slices.IndexFunc(outcomes, (*departure.Outcome).Lost)

@@ -18,8 +18,8 @@ import (
 
 const triggerHTTP = "http"
 
-// isHTTP reports whether the event is an HTTP request: from an HTTP API or a function URL (payload format 2.0), or from
-// a REST API (1.0).
+// isHTTP reports whether the event is an HTTP request: from an HTTP API or a function URL (payload format 2.0), or
+// from a REST API (1.0).
 func isHTTP(e event) bool {
 	return !e.Has("Records") && e.context != nil && !e.context.Has("elb") &&
 		(e.context.Has("http") || e.Has("httpMethod"))

@@ -14,16 +14,16 @@ import (
 // classAWS is the class of a departure that could not be queued.
 const classAWS = "aws"
 
-// keep sends failed departures to the dead-letter queue, and those that may work later to the queue. A failed departure
-// that the dead-letter queue does not accept goes to the queue too, and later from there to the dead-letter queue.
-// Original is the payload, which is kept where it could not be read.
+// keep sends failed departures to the dead-letter queue, and those that may work later to the queue. A failed
+// departure that the dead-letter queue does not accept goes to the queue too, and later from there to the dead-letter
+// queue. Original is the payload, which is kept where it could not be read.
 func (h *Handler) keep(ctx context.Context, trigger string, outcomes []*departure.Outcome, original []byte) {
 	h.sendToDeadLetterQueue(ctx, trigger, outcomes, original)
 	h.enqueue(ctx, outcomes, (*departure.Outcome).Lost)
 }
 
-// sendToDeadLetterQueue sends failed departures to the dead-letter queue, and the original payload where it could not be
-// read.
+// sendToDeadLetterQueue sends failed departures to the dead-letter queue, and the original payload where it could not
+// be read.
 func (h *Handler) sendToDeadLetterQueue(
 	ctx context.Context, trigger string, outcomes []*departure.Outcome, original []byte,
 ) {
@@ -87,8 +87,8 @@ func taken(outcomes []*departure.Outcome, errs []error, yes func(*departure.Outc
 	}
 }
 
-// deadLetter returns the message for the dead-letter queue. Its body is the departure as an event of its own, which can
-// be redriven once the fault is corrected, or the original payload that could not be read. Its attributes have the
+// deadLetter returns the message for the dead-letter queue. Its body is the departure as an event of its own, which
+// can be redriven once the fault is corrected, or the original payload that could not be read. Its attributes have the
 // reason. SQS allows ten attributes.
 func deadLetter(ctx context.Context, trigger string, o *departure.Outcome, original []byte) queue.Message {
 	body := original

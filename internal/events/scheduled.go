@@ -26,8 +26,8 @@ type scheduledRow struct {
 	EventID  string    `json:"event_id,omitzero"`
 }
 
-// scheduled returns the later departures, the next one first. If the request names merchants, it returns the departures
-// for these and those for every merchant.
+// scheduled returns the later departures, the next one first. If the request names merchants, it returns the
+// departures for these and those for every merchant.
 func (h *Handler) scheduled(ctx context.Context, payload strictjson.Object) (any, error) {
 	merchants, err := merchantsOf(payload)
 	if err != nil {

@@ -26,8 +26,8 @@ type message struct {
 }
 
 // sqs carries out a batch of messages from the queue. A departure that may work later stays in the queue, hidden until
-// its next try. One that failed is sent to the dead-letter queue at once, with the reason. The reply names the messages
-// that stay in the queue; Lambda deletes the others.
+// its next try. One that failed is sent to the dead-letter queue at once, with the reason. The reply names the
+// messages that stay in the queue; Lambda deletes the others.
 func (h *Handler) sqs(ctx context.Context, e event) ([]byte, error) {
 	// All messages are one batch, so that a merchant's bind list is read once.
 	var events []departure.Event

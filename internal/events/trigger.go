@@ -131,8 +131,8 @@ func (e event) hasRecordsOf(service string) bool {
 
 func (r record) service() string { return r.SNSSource + r.EventSource }
 
-// describe returns a text for an event that has no row. It quotes only the name of a service, and names of members that
-// are letters: nothing else is safe from being a value of a payload.
+// describe returns a text for an event that has no row. It quotes only the name of a service, and names of members
+// that are letters: nothing else is safe from being a value of a payload.
 func (e event) describe() string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	switch {

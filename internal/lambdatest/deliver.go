@@ -100,8 +100,8 @@ func (q *Queue) record(m *Message) awsevents.SQSMessage {
 }
 
 // failures returns the messages that are not done by the reply. As in Lambda's event source mapping, an empty reply,
-// null and an empty list mean that all are done; an identifier that is empty, null, misspelt or unknown means that none
-// is done.
+// null and an empty list mean that all are done; an identifier that is empty, null, misspelt or unknown means that
+// none is done.
 func failures(payload []byte, batch []*Message) []*Message {
 	if len(payload) == 0 {
 		return nil

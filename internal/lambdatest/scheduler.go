@@ -72,8 +72,8 @@ func (s *Scheduler) Now() time.Time {
 
 func (s *Scheduler) now() time.Time { return time.Now().Add(s.ahead) }
 
-// MoveTo moves the clock to t. Schedules that are then due are sent to their queues and deleted, the earliest first. It
-// returns their names. A target that is no queue of the stand-in gets nothing.
+// MoveTo moves the clock to t. Schedules that are then due are sent to their queues and deleted, the earliest first.
+// It returns their names. A target that is no queue of the stand-in gets nothing.
 func (s *Scheduler) MoveTo(t time.Time) (fired []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,16 +18,17 @@ import (
 type Schedules interface {
 	// Standing returns all events that are kept for a person. The EffectiveAt of a cancellation is when it ends.
 	Standing(ctx context.Context, uid string) ([]departure.Departure, error)
-	// Put keeps the departure or cancellation, unless a newer one is kept already. It returns the newer one of the two.
+	// Put keeps the departure or cancellation, unless a newer one is kept already. It returns the newer one of the
+	// two.
 	Put(ctx context.Context, d departure.Departure) (departure.Departure, error)
 	// Remove removes the event that is kept for a uid and merchant. It is no error if there is none.
 	Remove(ctx context.Context, uid, merchant string) error
 }
 
 const (
-	// firing is how long before and after its due minute EventBridge Scheduler may be delivering or deleting a schedule:
-	// it delivers within 60 s and deletes it afterwards (EventBridge Scheduler User Guide, "Schedule types"). A change
-	// in this time could be deleted with the schedule.
+	// firing is how long before and after its due minute EventBridge Scheduler may be delivering or deleting a
+	// schedule: it delivers within 60 s and deletes it afterwards (EventBridge Scheduler User Guide, "Schedule
+	// types"). A change in this time could be deleted with the schedule.
 	firing = 2 * time.Minute
 	// afterFiring is how long after such a change it is verified.
 	afterFiring = 10 * time.Minute
@@ -52,8 +53,8 @@ type person struct {
 	err   error
 }
 
-// people are the people of a batch whose schedules are read, by uid: those with a later departure, a cancellation, or a
-// departure that was in the queue.
+// people are the people of a batch whose schedules are read, by uid: those with a later departure, a cancellation, or
+// a departure that was in the queue.
 type people map[string]*person
 
 func (ps people) add(uid string) *person {
@@ -146,7 +147,8 @@ func (s *Service) cancel(ctx context.Context, p *person, o *departure.Outcome) {
 			}
 			if !all {
 				o.Status, o.Class = departure.Failed, departure.ClassBadEvent
-				o.Detail = "the departure was announced without a merchant: take it back without a merchant; it is " + due(d)
+				o.Detail = "the departure was announced without a merchant: take it back without a merchant; it is " +
+					due(d)
 				return
 			}
 			old = append(old, d)
@@ -200,8 +202,8 @@ func (s *Service) put(ctx context.Context, p *person, o *departure.Outcome) bool
 			what = "cancellation "
 		}
 		o.Status, o.Class, o.NotBefore = departure.Retry, classNotDue, now.Add(afterFiring)
-		o.Detail = "it replaces a " + what + due(before) + ", whose schedule EventBridge Scheduler may delete just now: " +
-			"it is tried again later"
+		o.Detail = "it replaces a " + what + due(before) +
+			", whose schedule EventBridge Scheduler may delete just now: it is tried again later"
 		return false
 	}
 	return true
@@ -219,8 +221,8 @@ func (p *person) replace(merchant string, kept ...departure.Departure) (before d
 	return before
 }
 
-// overtakes reports whether a newer event is kept for the outcome's person and merchant. If so, it sets the outcome. Of
-// two events with the same time the cancellation is newer: a departure is announced before it is taken back.
+// overtakes reports whether a newer event is kept for the outcome's person and merchant. If so, it sets the outcome.
+// Of two events with the same time the cancellation is newer: a departure is announced before it is taken back.
 func (p *person) overtakes(o *departure.Outcome) bool {
 	var newest departure.Departure
 	for _, d := range p.kept {
@@ -255,8 +257,8 @@ func (p *person) takesPartBack(o *departure.Outcome) (cancelled departure.Depart
 	return p.kept[i], true
 }
 
-// wait waits until the person's kept events are known. It reports whether it set the outcome: a newer event is kept, or
-// there was an error.
+// wait waits until the person's kept events are known. It reports whether it set the outcome: a newer event is kept,
+// or there was an error.
 func (p *person) wait(ctx context.Context, o *departure.Outcome) bool {
 	select {
 	case <-p.known:

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -147,8 +146,8 @@ func (m *merchant) bound(ctx context.Context, outcomes []*departure.Outcome) (ma
 func (m *merchant) list(ctx context.Context, keep func(uid string) bool) (list []wedata.Binding, err error) {
 	_, err = m.call(ctx, func(token string) error {
 		if keep == nil {
-			if err := m.whole.Acquire(ctx, 1); err != nil {
-				return fmt.Errorf("no time left in this invocation: %w", err)
+			if m.whole.Acquire(ctx, 1) != nil {
+				return noTime(ctx)
 			}
 			defer m.whole.Release(1)
 		}
@@ -158,9 +157,9 @@ func (m *merchant) list(ctx context.Context, keep func(uid string) bool) (list [
 	return list, err
 }
 
-// call calls WeChat by do with the merchant's token. Where the token is refused, it calls again with a renewed one. For
-// a fault that may pass in a moment, it waits and calls again. It returns how often it called. The error is WeChat's,
-// the token's or the context's.
+// call calls WeChat by do with the merchant's token. Where the token is refused, it calls again with a renewed one.
+// For a fault that may pass in a moment, it waits and calls again. It returns how often it called. The error is
+// WeChat's, the token's or the context's.
 func (m *merchant) call(ctx context.Context, do func(token string) error) (attempts int, err error) {
 	var refused *refusedError
 	for {
@@ -187,9 +186,9 @@ func (m *merchant) call(ctx context.Context, do func(token string) error) (attem
 	}
 }
 
-// current returns the token to call with, or the error for which no call is made. Refused is the last refusal that this
-// call got, or nil. The first refused call of the batch renews the token; every refused call tries once more with it.
-// If that is refused too, no more calls are made for this merchant.
+// current returns the token to call with, or the error for which no call is made. Refused is the last refusal that
+// this call got, or nil. The first refused call of the batch renews the token; every refused call tries once more with
+// it. If that is refused too, no more calls are made for this merchant.
 func (m *merchant) current(ctx context.Context, refused *refusedError) (*Token, error) {
 	if ctx.Err() != nil {
 		return nil, noTime(ctx)

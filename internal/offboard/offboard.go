@@ -145,8 +145,8 @@ func (s *Service) Merchants(ctx context.Context, events []departure.Event) ([]st
 	return appids, err
 }
 
-// plan returns the outcomes of an event. Those without a status are still to be carried out. An event for later gets no
-// outcome for each merchant: the merchants are read on its day.
+// plan returns the outcomes of an event. Those without a status are still to be carried out. An event for later gets
+// no outcome for each merchant: the merchants are read on its day.
 func (s *Service) plan(event departure.Event, merchants []string, fault error, later bool) []departure.Outcome {
 	if event.Status != "" {
 		return []departure.Outcome{event.Outcome()}

@@ -44,8 +44,8 @@ type Message struct {
 
 const (
 	// maxEntries and maxBytes limit one call of SendMessageBatch: its messages, and the bytes of all of them together.
-	// maxDelay limits the delay of one message (Amazon SQS API Reference). Amazon raised maxBytes from 256 KiB to 1 MiB;
-	// every region allows the smaller value.
+	// maxDelay limits the delay of one message (Amazon SQS API Reference). Amazon raised maxBytes from 256 KiB to 1
+	// MiB; every region allows the smaller value.
 	maxEntries = 10
 	maxBytes   = 256 << 10
 	maxDelay   = 15 * time.Minute
@@ -69,8 +69,8 @@ func New(client SQS, url, deadLetterURL string) *Queue {
 	return &Queue{client, url, deadLetterURL}
 }
 
-// Send sends messages to the queue. It returns one error for each message, which is nil where SQS confirms the message.
-// An error names the operation and what to do, and holds nothing of the message.
+// Send sends messages to the queue. It returns one error for each message, which is nil where SQS confirms the
+// message. An error names the operation and what to do, and holds nothing of the message.
 func (q *Queue) Send(ctx context.Context, messages []Message) []error {
 	return q.send(ctx, q.queue(), messages)
 }
@@ -140,8 +140,8 @@ func (d destination) missing() error {
 	return fmt.Errorf("%s: there is none: set %s", d.name, d.variable)
 }
 
-// send sends messages in batches, several at once. After a call that failed it does not send the remaining batches: the
-// invocation's time is limited. Their messages get the error of that call.
+// send sends messages in batches, several at once. After a call that failed it does not send the remaining batches:
+// the invocation's time is limited. Their messages get the error of that call.
 func (q *Queue) send(ctx context.Context, to destination, messages []Message) []error {
 	errs := make([]error, len(messages))
 	if to.url == "" {
@@ -168,8 +168,8 @@ func (q *Queue) send(ctx context.Context, to destination, messages []Message) []
 	return errs
 }
 
-// sendBatch sends one batch. It errs where the call fails. Where the call succeeds, it writes to errs an error for each
-// entry that SQS refused or did not confirm.
+// sendBatch sends one batch. It errs where the call fails. Where the call succeeds, it writes to errs an error for
+// each entry that SQS refused or did not confirm.
 func (q *Queue) sendBatch(
 	ctx context.Context, to destination, entries []types.SendMessageBatchRequestEntry, errs []error,
 ) error {

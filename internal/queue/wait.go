@@ -16,8 +16,9 @@ const maxWait = 11*time.Hour + 50*time.Minute
 const MaxReceives = 12
 
 // Wait returns how long to wait before a departure is tried again: 1, 2, 4 … 60 minutes, by how often the message was
-// received. Where WeChat's daily quota is used up, it is at least the time until the quota is reset. Wait adds a random
-// time of up to a quarter, 15 minutes at most, so that messages which failed together are not received together.
+// received. Where WeChat's daily quota is used up, it is at least the time until the quota is reset. Wait adds a
+// random time of up to a quarter, 15 minutes at most, so that messages which failed together are not received
+// together.
 func Wait(class string, receiveCount int, now time.Time) time.Duration {
 	const longest = time.Hour
 	wait := longest

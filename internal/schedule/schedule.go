@@ -79,8 +79,8 @@ type Config struct {
 	Group string
 	// RoleARN is the role that Scheduler assumes to send to the queue.
 	RoleARN string
-	// QueueARN is the queue to which Scheduler sends a departure that is due. DeadLetterQueueARN is the queue for events
-	// that it cannot deliver there.
+	// QueueARN is the queue to which Scheduler sends a departure that is due. DeadLetterQueueARN is the queue for
+	// events that it cannot deliver there.
 	QueueARN, DeadLetterQueueARN string
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
@@ -100,9 +100,9 @@ func New(api Scheduler, config Config) *Store {
 	return &Store{api, config}
 }
 
-// Standing returns the departures and cancellations that are kept for a person, in the order of their schedules' names.
-// The EffectiveAt of a cancellation is when it ends. A departure that was just sent to the queue may still be among
-// them. Standing makes one call, and one more for each schedule. Every error is an [*Error].
+// Standing returns the departures and cancellations that are kept for a person, in the order of their schedules'
+// names. The EffectiveAt of a cancellation is when it ends. A departure that was just sent to the queue may still be
+// among them. Standing makes one call, and one more for each schedule. Every error is an [*Error].
 func (s *Store) Standing(ctx context.Context, uid string) ([]departure.Departure, error) {
 	return s.read(ctx, prefix(uid))
 }
@@ -132,9 +132,9 @@ func (s *Store) Reachable(ctx context.Context) error {
 // Put schedules a departure for its EffectiveAt, or keeps a cancellation for 14 days, unless a newer event is kept for
 // the same uid and merchant. It returns the event that is kept after the call: d or the newer one.
 //
-// The event with the later Time is newer, so d must have its Time. If the Times are equal, a cancellation is newer than
-// a departure, and the departure that is due later is newer than the other: nobody must be unbound too early. Put makes
-// one call where nothing is kept, otherwise two or three. Every error is an [*Error].
+// The event with the later Time is newer, so d must have its Time. If the Times are equal, a cancellation is newer
+// than a departure, and the departure that is due later is newer than the other: nobody must be unbound too early. Put
+// makes one call where nothing is kept, otherwise two or three. Every error is an [*Error].
 func (s *Store) Put(ctx context.Context, d departure.Departure) (stands departure.Departure, _ error) {
 	if err := s.unset(); err != nil {
 		return stands, err

@@ -26,8 +26,8 @@ func readBearer(m *members) scheme {
 	return b
 }
 
-// bearerKeys reads the keys without a leading "Bearer " or "Basic ". The same is removed from what the sender sends, so a
-// key may be written with that word or without it.
+// bearerKeys reads the keys without a leading "Bearer " or "Basic ". The same is removed from what the sender sends,
+// so a key may be written with that word or without it.
 func bearerKeys(m *members) []string {
 	return m.keys(func(key string) ([]byte, error) {
 		credentials, _ := withoutScheme(key)
@@ -70,14 +70,14 @@ func (b bearer) verify(r *http.Request) error {
 	return nil
 }
 
-// okta is an Okta event hook: bearer, and a GET with a challenge that the reply repeats. Okta sends the key with that GET
-// too (Okta Support, "Unable to verify event hook"), so it is verified as well.
+// okta is an Okta event hook: bearer, and a GET with a challenge that the reply repeats. Okta sends the key with that
+// GET too (Okta Support, "Unable to verify event hook"), so it is verified as well.
 type okta struct{ bearer }
 
 func readOkta(m *members) scheme { return okta{bearer{bearerKeys(m), authorization}} }
 
-// oktaMapping: a person who is deactivated or deleted has left; a person who is suspended has not (Okta, "Event Types").
-// An event without an outcome counts as successful: in a gjson path, ! writes a literal, here the default.
+// oktaMapping: a person who is deactivated or deleted has left; a person who is suspended has not (Okta, "Event
+// Types"). An event without an outcome counts as successful: in a gjson path, ! writes a literal, here the default.
 var oktaMapping = mapping{
 	each: "data.events",
 	left: rules{newRule(`{"eventType":["user.lifecycle.deactivate","user.lifecycle.delete.initiated"],

@@ -61,8 +61,8 @@ func decode(header http.Header, body []byte) ([]byte, error) {
 	return text, nil
 }
 
-// isForm reports whether the body is a form: its Content-Type says so, or it starts with a name and =. curl -d sends the
-// Content-Type of a form with any body, so a body that starts with a bracket is no form.
+// isForm reports whether the body is a form: its Content-Type says so, or it starts with a name and =. curl -d sends
+// the Content-Type of a form with any body, so a body that starts with a bracket is no form.
 func isForm(header http.Header, body []byte) bool {
 	body = withoutMark(body)
 	media, _, _ := mime.ParseMediaType(header.Get("Content-Type"))

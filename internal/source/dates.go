@@ -17,8 +17,8 @@ import (
 const firstYear = 2000
 
 var (
-	// zonedTimes are the layouts of a time with an offset from UTC: RFC 3339, also without the offset's colon (BambooHR)
-	// or with a space instead of T. time.Parse accepts fractions of a second in all of them.
+	// zonedTimes are the layouts of a time with an offset from UTC: RFC 3339, also without the offset's colon
+	// (BambooHR) or with a space instead of T. time.Parse accepts fractions of a second in all of them.
 	zonedTimes = []string{
 		time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z0700",
 		"2006/01/02 15:04:05Z07:00", "2006-01-02T15:04Z07:00",
@@ -28,7 +28,8 @@ var (
 		"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04",
 		"2006/1/2 15:04:05", "2006/1/2 15:04", "20060102150405",
 	}
-	// zonedDays are the layouts of a day with an offset (XML Schema Part 2, 3.2.9), and localDays of a day without one.
+	// zonedDays are the layouts of a day with an offset (XML Schema Part 2, 3.2.9), and localDays of a day without
+	// one.
 	zonedDays = []string{"2006-01-02Z07:00"}
 	localDays = []string{time.DateOnly, "2006/1/2", "20060102"}
 )
@@ -83,7 +84,8 @@ func readEffective(m *members, zone *time.Location) effective {
 	return e
 }
 
-// at returns when the item's departure is due. Where the item has no such member, it returns zero, which means at once.
+// at returns when the item's departure is due. Where the item has no such member, it returns zero, which means at
+// once.
 func (e effective) at(item gjson.Result) (time.Time, error) {
 	found, path := e.paths.first(item)
 	if length(found) == 0 {

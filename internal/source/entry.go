@@ -14,8 +14,8 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// FaultsError has all faults of the sources' secret or of one entry. Each fault starts with its path, and none quotes a
-// value.
+// FaultsError has all faults of the sources' secret or of one entry. Each fault starts with its path, and none quotes
+// a value.
 type FaultsError struct{ Faults []string }
 
 // Error returns the faults on one line.
@@ -138,8 +138,8 @@ func (e entry) read(m message, r reading) ([]departure.Event, error) {
 	return e.events(m.body, r)
 }
 
-// events returns the events in a payload, which is a JSON value. For a part that cannot be read it returns an event with
-// a Status. It errs as read does.
+// events returns the events in a payload, which is a JSON value. For a part that cannot be read it returns an event
+// with a Status. It errs as read does.
 func (e entry) events(payload []byte, r reading) (checked []departure.Event, err error) {
 	if text, ok := strictjson.Text(payload); ok {
 		_, err := strictjson.Parse([]byte(text))

@@ -179,8 +179,8 @@ func (s signature) verify(r *http.Request, body []byte, now time.Time) error {
 	return nil
 }
 
-// stamp returns the timestamp as it was sent, or "" where the vendor signs none. It returns false where the timestamp is
-// missing or stands twice.
+// stamp returns the timestamp as it was sent, or "" where the vendor signs none. It returns false where the timestamp
+// is missing or stands twice.
 func (s signature) stamp(r *http.Request, sent string) (string, bool) {
 	switch {
 	case s.timestampPrefix != "":
@@ -197,8 +197,8 @@ func (s signature) stamp(r *http.Request, sent string) (string, bool) {
 	return "", true
 }
 
-// candidates returns the signatures in the part that was sent. A signature comes after a prefix and ends at a space or a
-// comma. The padding of base64 is removed, since some vendors leave it out.
+// candidates returns the signatures in the part that was sent. A signature comes after a prefix and ends at a space or
+// a comma. The padding of base64 is removed, since some vendors leave it out.
 func (s signature) candidates(sent string) (found []string) {
 	pieces := []string{sent}
 	prefixed := s.prefix != "" && (!s.bare || strings.Contains(sent, s.prefix))

@@ -134,8 +134,8 @@ func (mp *mapping) ofItems(items []gjson.Result, r reading) (events []departure.
 	return events, nil
 }
 
-// event returns one event of the people who leave, an Unknown event for each person who is not in people, and a refused
-// event for each fault.
+// event returns one event of the people who leave, an Unknown event for each person who is not in people, and a
+// refused event for each fault.
 func (mp *mapping) event(item gjson.Result, r reading) ([]departure.Event, error) {
 	find := r.find
 	if find == nil {
@@ -231,8 +231,9 @@ func (mp *mapping) typeOf(item gjson.Result) (eventType, reason string, err erro
 // longestID is how long an id may be, in bytes. A longer one counts as missing.
 const longestID = 256
 
-// meta returns the item's own id and time, or the envelope's where the item has none. An id or time that cannot be read
-// counts as missing, since the departure must not fail for it. People inside the id are masked, since it is logged.
+// meta returns the item's own id and time, or the envelope's where the item has none. An id or time that cannot be
+// read counts as missing, since the departure must not fail for it. People inside the id are masked, since it is
+// logged.
 func (mp *mapping) meta(item gjson.Result, meta departure.Meta, people []string) departure.Meta {
 	id, _ := mp.id.first(item)
 	if id := text(id); id != "" && len(id) <= longestID {

@@ -90,8 +90,8 @@ func (ms merchants) of(item gjson.Result) ([]string, error) {
 	return list, nil
 }
 
-// limit refuses an event that names a merchant which is not allowed; no allowed merchants mean all. An event that names
-// no merchant gets the allowed ones, or the only one that there is.
+// limit refuses an event that names a merchant which is not allowed; no allowed merchants mean all. An event that
+// names no merchant gets the allowed ones, or the only one that there is.
 func limit(event departure.Event, allowed, only []string) departure.Event {
 	if len(event.Merchants) == 0 {
 		event.Merchants = slices.Concat(allowed, only)

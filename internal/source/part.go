@@ -18,8 +18,8 @@ const (
 	partNames = letters + "0123456789-_"
 )
 
-// part returns the part of a request that a member names, or the zero part where the member is missing. A name may have
-// letters, digits, - and _. HTTP allows more characters, but no known vendor uses them.
+// part returns the part of a request that a member names, or the zero part where the member is missing. A name may
+// have letters, digits, - and _. HTTP allows more characters, but no known vendor uses them.
 func (m *members) part(name string) part {
 	return parsed(m, name, part{}, func(s string) (part, error) {
 		s, query := strings.CutPrefix(s, "query:")

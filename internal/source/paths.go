@@ -122,9 +122,9 @@ func skipped(item gjson.Result, path string) (n int) {
 	return n
 }
 
-// cutItems cuts a path at its first step through all items of a list: # or #(…)#, followed by a dot. List is the path to
-// the items, inner the path inside each item, and pipe the path that applies to the list of results. It returns false
-// where there is no such step.
+// cutItems cuts a path at its first step through all items of a list: # or #(…)#, followed by a dot. List is the path
+// to the items, inner the path inside each item, and pipe the path that applies to the list of results. It returns
+// false where there is no such step.
 func cutItems(path string) (list, inner, pipe string, ok bool) {
 	if strings.HasPrefix(path, "..") { // gjson's syntax for JSON lines, which no body has
 		return "", "", "", false

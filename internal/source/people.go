@@ -58,8 +58,9 @@ type table struct {
 	people  map[string]string // nil where the version cannot be used
 }
 
-// finder returns the lookup in the secrets of an entry's people, or nil where the entry names no such secrets. The first
-// lookup reads the secrets. They are read again when a person is not found; the cache of secrets limits how often.
+// finder returns the lookup in the secrets of an entry's people, or nil where the entry names no such secrets. The
+// first lookup reads the secrets. They are read again when a person is not found; the cache of secrets limits how
+// often.
 func (reg *Registry) finder(ctx context.Context, e entry) lookup {
 	if e.mapping == nil || e.mapping.people.secretIDs == nil {
 		return nil
@@ -103,8 +104,8 @@ func find(tables []map[string]string, id string) (string, bool) {
 	return "", false
 }
 
-// tables returns the people in each secret. It reads a secret again if renew is true, or if the cached version cannot be
-// used: somebody may have corrected it.
+// tables returns the people in each secret. It reads a secret again if renew is true, or if the cached version cannot
+// be used: somebody may have corrected it.
 func (reg *Registry) tables(ctx context.Context, p people, renew bool) ([]map[string]string, error) {
 	list := make([]map[string]string, len(p.secretIDs))
 	for i, id := range p.secretIDs {

@@ -35,7 +35,8 @@ type Config struct {
 	Now func() time.Time
 }
 
-// Registry has the sources of the sources' secret, which it reads when it is first used. It is safe for concurrent use.
+// Registry has the sources of the sources' secret, which it reads when it is first used. It is safe for concurrent
+// use.
 type Registry struct {
 	cfg Config
 
@@ -55,11 +56,12 @@ func New(cfg Config) *Registry {
 }
 
 // Receive verifies a request to the source of that name and reads its events. Body is the raw body as it was sent;
-// r.Body is not read. Envelope has what is known before the body is read: the request's id, the source's name, the time.
+// r.Body is not read. Envelope has what is known before the body is read: the request's id, the source's name, the
+// time.
 //
 // Its errors are ErrUnknownSource, ErrMethod, ErrTooLarge, ErrNotVerified and ErrMalformed. Any other error is not the
-// sender's fault. For a verified request that cannot be read it returns an event with a Status, and no error. Before it
-// reports an unknown source, a failed verification or a faulty entry, it reads the secret again: somebody may have
+// sender's fault. For a verified request that cannot be read it returns an event with a Status, and no error. Before
+// it reports an unknown source, a failed verification or a faulty entry, it reads the secret again: somebody may have
 // corrected it.
 func (reg *Registry) Receive(
 	ctx context.Context, name string, r *http.Request, body []byte, envelope departure.Meta,
@@ -126,8 +128,8 @@ func (reg *Registry) Read(
 	return events, err
 }
 
-// Check returns nil where the sources have no fault. It returns a [FaultsError] with all their faults, or another error
-// where a secret cannot be read. Before it reports faults, it reads the secret again, like Receive.
+// Check returns nil where the sources have no fault. It returns a [FaultsError] with all their faults, or another
+// error where a secret cannot be read. Before it reports faults, it reads the secret again, like Receive.
 func (reg *Registry) Check(ctx context.Context) error {
 	return reg.try(ctx, func(entries map[string]entry) error {
 		if entries != nil && len(entries) == 0 {
@@ -154,8 +156,9 @@ func (reg *Registry) Check(ctx context.Context) error {
 	})
 }
 
-// checkMerchants errs where a source could unbind at every merchant although its entry does not allow that. Where there
-// is only one merchant, it returns its appid: the secret may be an index by the time the departure is carried out.
+// checkMerchants errs where a source could unbind at every merchant although its entry does not allow that. Where
+// there is only one merchant, it returns its appid: the secret may be an index by the time the departure is carried
+// out.
 func (reg *Registry) checkMerchants(ctx context.Context, name string, e entry) (only []string, err error) {
 	if len(e.merchants.list) > 0 || e.merchants.path != "" || reg.cfg.Merchants == nil {
 		return nil, nil

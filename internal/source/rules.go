@@ -17,8 +17,8 @@ type (
 	rules []rule
 	// rule holds if all of its tests hold.
 	rule []test
-	// test holds if the value at the path is one of the wanted ones. Values are compared exactly: 3 is not "3", a number
-	// is compared digit by digit (3.0 is not 3), and an object or a list is never equal.
+	// test holds if the value at the path is one of the wanted ones. Values are compared exactly: 3 is not "3", a
+	// number is compared digit by digit (3.0 is not 3), and an object or a list is never equal.
 	test struct {
 		path string
 		want []gjson.Result
@@ -162,8 +162,8 @@ func (t test) holds(item gjson.Result) bool {
 	})
 }
 
-// reason returns a text with the entry's values. Of the sender's value it shows only the kind, since the value may be a
-// person's identifier.
+// reason returns a text with the entry's values. Of the sender's value it shows only the kind, since the value may be
+// a person's identifier.
 func (t test) reason(item gjson.Result) string {
 	got, is := item.Get(t.path), "another value"
 	sameKind := func(want gjson.Result) bool { return kindOf(want) == kindOf(got) }

@@ -14,8 +14,8 @@ type weCom struct{ callback }
 
 func readWeCom(m *members) scheme { return weCom{readCallback(m)} }
 
-// weComMapping: a member was deleted (WeCom developer center, "Contact change notification"). For an app of the company
-// the type is in Event, for a third-party app in InfoType. Messages have no id.
+// weComMapping: a member was deleted (WeCom developer center, "Contact change notification"). For an app of the
+// company the type is in Event, for a third-party app in InfoType. Messages have no id.
 var weComMapping = mapping{
 	left: rules{
 		newRule(`{"Event":["change_contact"],"ChangeType":["delete_user"]}`),
@@ -26,8 +26,8 @@ var weComMapping = mapping{
 
 const plainText = "text/plain; charset=utf-8"
 
-// open answers a GET with the decrypted echostr and nothing else, since WeCom compares the bytes. It answers a POST with
-// an empty body, or with the word success for a third-party app (WeCom developer center 97172).
+// open answers a GET with the decrypted echostr and nothing else, since WeCom compares the bytes. It answers a POST
+// with an empty body, or with the word success for a third-party app (WeCom developer center 97172).
 func (w weCom) open(r *http.Request, body []byte, now time.Time) (message, error) {
 	query := r.URL.Query()
 	if r.Method == http.MethodGet {

@@ -1,8 +1,8 @@
 // Package strictjson reads only JSON that every reader understands in the same way.
 //
 // These are errors: a name that stands twice in an object, at any depth; text that is not UTF-8; anything after the
-// value. Names are exact: "UID" is not "uid". A byte order mark at the start is skipped (RFC 8259, section 8.1). Errors
-// name the member and the fault. They never quote a value.
+// value. Names are exact: "UID" is not "uid". A byte order mark at the start is skipped (RFC 8259, section 8.1).
+// Errors name the member and the fault. They never quote a value.
 package strictjson
 
 import (
@@ -125,8 +125,8 @@ func (o Object) String(name string) (string, error) {
 	return s, nil
 }
 
-// Strings returns the list of strings in a member; a single string is a list of one. It returns nil where the member is
-// missing or null. An empty list and any other value are errors.
+// Strings returns the list of strings in a member; a single string is a list of one. It returns nil where the member
+// is missing or null. An empty list and any other value are errors.
 func (o Object) Strings(name string) ([]string, error) {
 	var items []Value
 	switch value := o[name]; {
@@ -175,8 +175,8 @@ func looksLikeName(name string) bool {
 	return name != "" && len(name) <= 40 && !strings.ContainsFunc(name, isOther)
 }
 
-// Member returns the name of a member as an error may show it. Text that does not look like a name may be personal data
-// or a key, and is not shown.
+// Member returns the name of a member as an error may show it. Text that does not look like a name may be personal
+// data or a key, and is not shown.
 func Member(name string) string {
 	if !looksLikeName(name) {
 		return "member whose name is not shown here"

@@ -40,8 +40,8 @@ type entry struct {
 	err             error
 }
 
-// parse reads the content of a secret. Err is the error of reading the secret. No error quotes a value, since any value
-// may be a token.
+// parse reads the content of a secret. Err is the error of reading the secret. No error quotes a value, since any
+// value may be a token.
 func parse(secret secrets.Secret, err error) form {
 	if err != nil {
 		return form{err: err}

@@ -26,17 +26,17 @@ type Store struct {
 // New returns a Store for the secret with this name or ARN. It reads nothing yet.
 func New(s *secrets.Cache, secretID string) *Store { return &Store{secrets: s, id: secretID} }
 
-// Merchants returns the appids of the index, sorted, with those of faulty entries. Where index is false, it returns the
-// one merchant of a single token, which is "" where the secret does not tell its appid. It errs where the secret cannot
-// be read or used.
+// Merchants returns the appids of the index, sorted, with those of faulty entries. Where index is false, it returns
+// the one merchant of a single token, which is "" where the secret does not tell its appid. It errs where the secret
+// cannot be read or used.
 func (s *Store) Merchants(ctx context.Context) (appids []string, index bool, err error) {
 	f := s.usable(ctx)
 	return slices.Clone(f.appids), f.index, f.err
 }
 
 // Token returns the token of a merchant. It errs where a secret cannot be read or used, and where the merchant is
-// unknown. A fault in one merchant's entry is no error for the others. Every error has the class "secret" and says what
-// to do. The method Temporary of an error returns true where it may pass.
+// unknown. A fault in one merchant's entry is no error for the others. Every error has the class "secret" and says
+// what to do. The method Temporary of an error returns true where it may pass.
 func (s *Store) Token(ctx context.Context, merchant string) (offboard.Token, error) {
 	f := s.usable(ctx)
 	if _, known := f.entries[merchant]; f.index && !known {
@@ -65,8 +65,8 @@ func (s *Store) Renew(ctx context.Context, merchant string, refused offboard.Tok
 	return token, err
 }
 
-// usable returns the parsed secret of the Store. If it cannot be used, it is read again: somebody may have corrected it
-// a moment ago.
+// usable returns the parsed secret of the Store. If it cannot be used, it is read again: somebody may have corrected
+// it a moment ago.
 func (s *Store) usable(ctx context.Context) form {
 	f := s.root(s.secrets.Get(ctx, s.id))
 	if f.err != nil && f.secret.ID != "" {

@@ -100,9 +100,9 @@ func newTransport() *http.Transport {
 // administrator stays, and the reply does not show that (WeChat docs, weDataUnbindUser). The token is the merchant's
 // authorizer_access_token. The call may be repeated.
 //
-// It returns nil for errcode 0, otherwise an [*Error]. For an empty token, and for a uid that is empty, is not UTF-8 or
-// has a control character, the class is [BadInput], and no call is made. WeChat does not document its reply for a uid
-// that is not bound.
+// It returns nil for errcode 0, otherwise an [*Error]. For an empty token, and for a uid that is empty, is not UTF-8
+// or has a control character, the class is [BadInput], and no call is made. WeChat does not document its reply for a
+// uid that is not bound.
 func (c *Client) UnbindUser(ctx context.Context, token, uid string) error {
 	op := operation{name: "unbind user", path: "/wedata/wedata_unbind_user", token: token, uid: uid, limit: 64 << 10}
 	quoted, err := jsontext.AppendQuote(nil, uid) // encoding/json writes \u escapes, which WeChat refuses (47002)
@@ -123,8 +123,8 @@ func (c *Client) UnbindUser(ctx context.Context, token, uid string) error {
 // nil, in WeChat's order (WeChat docs, weDataQueryBindList). The list has no pages and holds everyone who was ever
 // bound. It is read as a stream: an entry that is not kept takes no memory.
 //
-// Every error is an [*Error]. For an empty token the class is [BadInput], and no call is made. For a list with an entry
-// that has no uid or no is_bind, or has one of them twice, it is [Unclear].
+// Every error is an [*Error]. For an empty token the class is [BadInput], and no call is made. For a list with an
+// entry that has no uid or no is_bind, or has one of them twice, it is [Unclear].
 func (c *Client) QueryBindList(ctx context.Context, token string, keep func(uid string) bool) ([]Binding, error) {
 	return c.post(ctx, operation{
 		name: "query bind list", path: "/wedata/wedata_query_bind_list",

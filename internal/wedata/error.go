@@ -54,7 +54,8 @@ func (e *Error) Unwrap() error { return e.Err }
 func (e *Error) Temporary() bool { return e.Class.row().temporary }
 
 // cause is the reason why there was no whole reply, in fixed words. The text of the original error may hold the URL
-// with the token, a proxy's password or bytes from a server. So errors.Is can find that error, but no method returns it.
+// with the token, a proxy's password or bytes from a server. So errors.Is can find that error, but no method returns
+// it.
 type cause struct {
 	words string
 	err   error

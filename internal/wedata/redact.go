@@ -48,8 +48,8 @@ func redact(errmsg, token, uid string) (msg, rid string) {
 	return msg, rid
 }
 
-// tells reports whether the text contains the uid, the token, or 6 characters in a row of the token as it is, reversed,
-// in hex or in base64. It ignores case. It compares all characters, then letters and digits alone.
+// tells reports whether the text contains the uid, the token, or 6 characters in a row of the token as it is,
+// reversed, in hex or in base64. It ignores case. It compares all characters, then letters and digits alone.
 func tells(text, token, uid string) bool {
 	reversed := []byte(token)
 	slices.Reverse(reversed)

@@ -124,8 +124,8 @@ func (l *bindList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 
 var errNoList = errors.New("the reply's info is not a list of bindings")
 
-// add adds an entry if keep selects it. It refuses an entry without uid or is_bind, or with two of them: a bound person
-// would seem unknown.
+// add adds an entry if keep selects it. It refuses an entry without uid or is_bind, or with two of them: a bound
+// person would seem unknown.
 func (l *bindList) add(i int, entry jsontext.Value) error {
 	b := &l.entry
 	b.UID.times, b.IsBind.times = 0, 0

@@ -1,5 +1,5 @@
-// Package cloudwatch evaluates the metric filters and alarms of a template. It returns the datapoints for log lines, and
-// the alarms that these raise.
+// Package cloudwatch evaluates the metric filters and alarms of a template. It returns the datapoints for log lines,
+// and the alarms that these raise.
 package cloudwatch
 
 import (

@@ -39,7 +39,8 @@ func (c *recorder) take() []call {
 	return out
 }
 
-// nextDay returns the first time after t for which a schedule was ever created, also if it was later changed or deleted.
+// nextDay returns the first time after t for which a schedule was ever created, also if it was later changed or
+// deleted.
 func (c *recorder) nextDay(t time.Time) (day time.Time, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -28,8 +28,8 @@ type runner struct {
 	done   bool // so far, nothing has failed
 }
 
-// run sends the events to the function and shows the result. It reports whether all is done, and errs where the function
-// could not be run.
+// run sends the events to the function and shows the result. It reports whether all is done, and errs where the
+// function could not be run.
 func run(ctx context.Context, s *standIns, bootstrap string, all []event, out *page) (done bool, _ error) {
 	out.hidden = token
 	server, err := lambdatest.Serve("127.0.0.1:0", s)

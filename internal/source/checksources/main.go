@@ -1,5 +1,5 @@
-// Command checksources checks a file before it becomes the sources' secret. It prints every fault. With a sample body of
-// one source it prints the departures in it. The body must be decrypted, as in the vendor's documentation.
+// Command checksources checks a file before it becomes the sources' secret. It prints every fault. With a sample body
+// of one source it prints the departures in it. The body must be decrypted, as in the vendor's documentation.
 package main
 
 import (
