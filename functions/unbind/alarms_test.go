@@ -59,7 +59,7 @@ func publish(t *testing.T, uid string) string {
 
 // The log of the built function goes through the metric filters and alarms of template.yaml. Everything in a story
 // happens within one period.
-func TestAlarmsAreRaisedByTheLog(t *testing.T) {
+func TestAlarmsHearWhatHappened(t *testing.T) {
 	template := readTemplate(t)
 	const hr, rotated = "a key of the HR system", "another key of it"
 	sources := func(w *fixture) {
@@ -166,7 +166,7 @@ func TestAlarmsAreRaisedByTheLog(t *testing.T) {
 }
 
 // Lambda writes these lines itself, where the function cannot (AWS Lambda Developer Guide, Telemetry API event schema).
-func TestTheErrorsAlarmCountsWhatLambdaReports(t *testing.T) {
+func TestTheErrorsAlarmHearsWhatLambdaReports(t *testing.T) {
 	template := readTemplate(t)
 	for line, want := range map[string]bool{
 		`{"type":"platform.report","record":{"requestId":"1","status":"success","metrics":{"durationMs":3}}}`:                             false,
