@@ -189,7 +189,7 @@ func TestTheErrorsAlarmHearsWhatLambdaReports(t *testing.T) {
 }
 
 // What API Gateway counts, an hour each.
-func TestTheAlarmOnRefusedRequestsDoesNotHearNoise(t *testing.T) {
+func TestTheAlarmOnRefusedRequestsIgnoresSingleBursts(t *testing.T) {
 	template := readTemplate(t)
 	for name, tc := range map[string]struct {
 		hours []int

@@ -259,7 +259,7 @@ func TestAnAuditRefusesWhatItCannotCompare(t *testing.T) {
 		{"an id of which uid_as leaves nothing", `,"active":["@x"],"uid_as":["before_at"]`, "nothing unbound: active: item 1 is blank after uid_as"},
 		{"an unknown step", `,"active":["E1001"],"uid_as":["upper"]`, "nothing unbound: uid_as: item 1 is none of"},
 		{"a step alone", `,"active":["E1001"],"uid_as":"lower"`, "nothing unbound: uid_as: a string where a list of steps is expected"},
-		{"no step", `,"active":["E1001"],"uid_as":[]`, "nothing unbound: uid_as: a list where a list of steps"},
+		{"no step", `,"active":["E1001"],"uid_as":[]`, "nothing unbound: uid_as: an empty list"},
 		{"an unknown member", `,"active":["E1001"],"dry_run":true`, `nothing unbound: unknown member "dry_run"`},
 		{"a merchant that is none", `,"active":["E1001"],"merchant":"shop"`, "nothing unbound: merchant: not an authorizer appid"},
 	} {

@@ -27,8 +27,8 @@ import (
 	"wedata-unbind/internal/wedata"
 )
 
-// build puts the function together. It begins to connect to WeChat and to read the secrets, and waits for neither: a
-// service that cannot be reached must not keep the function from starting.
+// build returns the handler with all its parts. It begins to connect to WeChat and to read the secrets, and does not
+// wait for them: the function must start although a service cannot be reached.
 func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, error) {
 	api, err := wedata.New(cfg.wedata)
 	if err != nil {
@@ -43,7 +43,7 @@ func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, 
 	reader := secretsmanager.NewFromConfig(sdk)
 	tokenSecrets := secrets.New(reader, secrets.Config{})
 	tokenSecrets.Warm(cfg.secretID)
-	// Senders that are refused can make the function read their secret again: once a minute at most.
+	// A refused request makes the function read the sources' secret again, at most once a minute.
 	sourcesSecrets := secrets.New(reader, secrets.Config{Hold: time.Minute})
 	if cfg.sourcesSecretID != "" {
 		sourcesSecrets.Warm(cfg.sourcesSecretID)
@@ -52,7 +52,7 @@ func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, 
 	decoder := departure.Decoder{Zone: cfg.zone}
 	work := offboard.Config{API: api, Tokens: tokens, Trust: cfg.trust}
 	schedules := schedule.New(scheduler.NewFromConfig(sdk), cfg.schedule)
-	if cfg.schedule.Group != "" { // otherwise a check says what is missing, and nothing waits that could be asked
+	if cfg.schedule.Group != "" { // without it the outcome of a later departure says what to set
 		work.Schedules = schedules
 	}
 	service, err := offboard.New(work)
@@ -72,14 +72,15 @@ func build(ctx context.Context, cfg config, log *slog.Logger) (*events.Handler, 
 }
 
 const (
-	// attemptTime bounds one attempt of a call of AWS, from dialling to the reply's last byte. The SDK has no limit. A
-	// reply takes milliseconds. If none has come by then, a second attempt is better than to wait.
+	// attemptTime limits one attempt of a call to AWS, from dialling to the reply's last byte. The SDK has no limit. A
+	// reply takes milliseconds, so after this time a second attempt is better than a longer wait.
 	attemptTime = 3 * time.Second
-	// maxBackoff is the longest pause between two attempts. The SDK's 20 s are longer than a call may take: 4.5 s for
-	// the queues, 5 s for a secret.
+	// maxBackoff is the longest pause between two attempts. The SDK's default of 20 s is longer than a call may take:
+	// 4.5 s for the queues, 5 s for a secret.
 	maxBackoff = 300 * time.Millisecond
 	// idleTime is how long an unused connection is kept. Lambda freezes the process between invocations, and
-	// connections die meanwhile. net/http takes the age from the wall clock, which goes on while frozen.
+	// connections are closed meanwhile. net/http measures the time by the wall clock, which runs on while the process
+	// is frozen.
 	idleTime = 25 * time.Second
 )
 
@@ -89,7 +90,7 @@ func newAWSTransport() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().WithTimeout(attemptTime).WithTransportOptions(func(t *http.Transport) {
 		t.IdleConnTimeout = idleTime
 		t.ForceAttemptHTTP2 = false
-		t.TLSClientConfig.NextProtos = nil // the SDK's client has h2 in it already
+		t.TLSClientConfig.NextProtos = nil // the SDK sets h2
 	})
 }
 
@@ -100,7 +101,7 @@ func loadAWS(ctx context.Context, client aws.HTTPClient) (aws.Config, error) {
 		awsconfig.WithRetryer(func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxBackoff = maxBackoff })
 		}),
-		// The SDK's own log lines are not JSON. What matters comes back as errors.
+		// The SDK's own log lines are not JSON. Faults are returned as errors.
 		awsconfig.WithLogger(logging.Nop{}),
 	)
 }

@@ -13,7 +13,7 @@ import (
 	"wedata-unbind/internal/wedata"
 )
 
-// config is the environment of the function, read once.
+// config has the environment of the function.
 type config struct {
 	secretID           string
 	wedata             wedata.Config
@@ -25,8 +25,8 @@ type config struct {
 	zone               *time.Location
 }
 
-// readConfig reads the environment. An empty variable counts as not set. One error names all faults, and shows no
-// value.
+// readConfig reads the environment. An empty variable counts as not set. The error names every faulty variable, and
+// shows no value.
 func readConfig(getenv func(string) string) (config, error) {
 	cfg := config{
 		secretID:           getenv("WEDATA_SECRET_ID"),
@@ -67,8 +67,8 @@ func readConfig(getenv func(string) string) (config, error) {
 			fault(name, "not a URL that starts with https:// or http://")
 		}
 	}
-	// net/http uses no proxy where it cannot read the address. It takes a bare host:port too. The value may hold a
-	// password.
+	// Without this check, net/http would use no proxy if it cannot read the address. It also accepts host:port without
+	// a scheme. The value may hold a password, so the error does not show it.
 	proxy := getenv("HTTPS_PROXY")
 	_, err := url.Parse(proxy)
 	if _, bareErr := url.Parse("http://" + proxy); err != nil && bareErr != nil {

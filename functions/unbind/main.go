@@ -1,4 +1,4 @@
-// Command unbind is the Lambda function: it reads its environment, builds, and starts.
+// Command unbind is the Lambda function. It reads its environment, builds the handler and starts it.
 package main
 
 import (

@@ -141,7 +141,7 @@ func TestEventsThatNameNobodyHideNoOther(t *testing.T) {
 	if !strings.Contains(latest, "| parse uid_hash /(?<person>.+)/") || !strings.Contains(latest, "| dedup person, merchant") {
 		t.Errorf("Latest status is\n%s", latest)
 	}
-	_, failed, _ := strings.Cut(show(at(resources, "Dashboard.Properties.DashboardBody")), `"title": "What failed"`)
+	_, failed, _ := strings.Cut(show(at(resources, "Dashboard.Properties.DashboardBody")), `"title": "Failed"`)
 	failed, _, _ = strings.Cut(failed, "| stats")
 	if !strings.Contains(failed, "| filter uid_hash != '' or status = 'failed'") {
 		t.Errorf("What failed is %s", failed)
@@ -200,7 +200,7 @@ func TestTheDashboardIsOneScreen(t *testing.T) {
 		}
 		rows[w.Y] += "| " + w.Properties.Title + " "
 	}
-	if !strings.HasPrefix(rows[0], "| Who went out today | What waits | What failed | What was scheduled") {
+	if !strings.HasPrefix(rows[0], "| Unbound today | To be tried again | Failed | Scheduled or cancelled") {
 		t.Errorf("the first row is %s", rows[0])
 	}
 	page := sectionOf(t, filepath.Join("..", "..", "docs", "operations.md"), "The dashboard")

@@ -13,7 +13,7 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// hint ends the errors about payloads: what a valid one looks like.
+// hint is the end of the errors about payloads. It shows a valid one.
 const hint = `a departure looks like {"uid":"E1001"} or {"uid":["E1001","E1002"],"merchant":"wx0123456789abcdef"}`
 
 // Decoder reads payloads.
@@ -22,18 +22,18 @@ type Decoder struct {
 	Zone *time.Location
 }
 
-// Decode reads one payload: the canonical event where it has the members type and data, else the bare form, which is
-// the data alone. The envelope is what the transport knows of the payload: id, source, time and, of a bare one, the
-// type. What the payload says of these counts before the envelope.
+// Decode reads one payload. With the members type and data it is a canonical event; otherwise it is the bare form: the
+// data alone. The envelope has what the transport tells: id, source, time and, for the bare form, the type. Where the
+// payload tells them too, the payload counts.
 //
-// It returns the event of the people who can be carried out, and a Failed event for each uid that cannot. A payload
-// that cannot be read is one Failed event; its Detail names the member and what is wrong with it, and never quotes a
-// value. An event of another type is one Ignored event.
+// It returns one event with all valid uids, and a Failed event for each invalid one. A payload that cannot be read is
+// one Failed event; its Detail names the member and what is wrong with it, and never quotes a value. An event of
+// another type is one Ignored event.
 func (d Decoder) Decode(payload []byte, envelope Meta) []Event {
 	members, err := strictjson.ParseObject(payload)
 	if err != nil {
 		if _, isText := strictjson.Text(payload); isText {
-			err = errors.New("a string where a JSON object is expected: send the object itself, without quotes around it")
+			err = errors.New("a string where a JSON object is expected: send the object, without quotes around it")
 		}
 		return []Event{Refuse(envelope, fmt.Errorf("%w; %s", err, hint))}
 	}
@@ -110,15 +110,16 @@ func refuse(meta Meta, err error, data strictjson.Object) []Event {
 	return []Event{refused}
 }
 
-// Misplaced returns an error for a member that looks as if it limited the departure, but stands in the wrong place or
-// is spelled wrong: ignored, it would unbind somebody too early or at too many merchants.
+// Misplaced returns an error for a member that seems to limit the departure, but is in the wrong place or misspelled.
+// If it were ignored, somebody would be unbound too early or at too many merchants.
 func Misplaced(object strictjson.Object, where string, allowed ...string) error {
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		plain := strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name))
 		for _, start := range []string{"uid", "merchant", "effective", "dryrun", "action"} {
 			if strings.HasPrefix(plain, start) && !slices.Contains(allowed, name) {
-				return fmt.Errorf("%s%s is not expected here: uid, merchant and effective_at stand in data, and "+
-					"dry_run and action go with the bare form of a direct invocation only", where, strictjson.Member(name))
+				const advice = "uid, merchant and effective_at stand in data, and dry_run and action go with the bare " +
+					"form of a direct invocation only"
+				return fmt.Errorf("%s%s is not expected here: %s", where, strictjson.Member(name), advice)
 			}
 		}
 	}
@@ -127,8 +128,8 @@ func Misplaced(object strictjson.Object, where string, allowed ...string) error 
 
 func (m Meta) ignored() bool { return m.Type != TypeLeft && m.Type != TypeCancelled }
 
-// ignored returns the event of another type. The type is shown where it looks like a word of a protocol and names
-// nobody.
+// ignored returns the event of another type. Its reason shows the type, unless that may be personal data: it is no
+// word, or contains a uid.
 func ignored(meta Meta, people []string) Event {
 	reason := fmt.Sprintf("type %q is not %s", meta.Type, TypeLeft)
 	names := func(uid string) bool { return maskIn(meta.Type, uid) != meta.Type }
@@ -152,8 +153,8 @@ func people(data strictjson.Object) (uids []string) {
 	return uids
 }
 
-// readMeta reads the members of a CloudEvents event around its data. Standard Webhooks calls the time timestamp.
-// Beside an error it returns what it read before: the type comes first and is "" where it cannot be read.
+// readMeta reads the members of a CloudEvents event around its data. In Standard Webhooks the time is named timestamp.
+// With an error it returns what it read before. It reads the type first, which is "" where it cannot be read.
 func readMeta(members strictjson.Object, envelope Meta) (Meta, error) {
 	meta := envelope
 	meta.Type = ""
@@ -190,8 +191,8 @@ func readMeta(members strictjson.Object, envelope Meta) (Meta, error) {
 	return meta, nil
 }
 
-// withoutPrefix removes a reverse-DNS prefix from a type that is carried out (CloudEvents 1.0, attribute type). A prefix
-// that takes back what the type says makes it another type.
+// withoutPrefix removes a reverse-DNS prefix from a type that is carried out (CloudEvents 1.0, attribute type). A
+// prefix that ends in a negation makes another type of it: hr.not.employee.left.
 func withoutPrefix(eventType string) string {
 	for _, known := range []string{TypeLeft, TypeCancelled} {
 		if prefix, found := strings.CutSuffix(eventType, "."+known); found {
@@ -223,7 +224,7 @@ func (d Decoder) readEffective(data strictjson.Object) (time.Time, error) {
 	return t, nil
 }
 
-// ParseOffset reads an offset from UTC such as +08:00, as the zone of a Decoder.
+// ParseOffset reads an offset from UTC, such as +08:00, and returns it as a zone. It errs for any other text.
 func ParseOffset(s string) (*time.Location, error) {
 	t, err := time.Parse("-07:00", s)
 	if err != nil {
@@ -233,8 +234,9 @@ func ParseOffset(s string) (*time.Location, error) {
 	return time.FixedZone("UTC"+s, seconds), nil
 }
 
-// ParseEffective reads the moment of a departure: an RFC 3339 time, or a date. A date is the last day: the departure
-// is due when that day ends in the Decoder's zone. The moment is returned in that zone.
+// ParseEffective reads when a departure is due: an RFC 3339 time, or a date. A date is the last day: the departure is
+// due when that day ends in the Decoder's zone. It returns the time in that zone, and errs for any other text and for
+// the years 0 and after 9998.
 func (d Decoder) ParseEffective(s string) (time.Time, error) {
 	zone := d.Zone
 	if zone == nil {

@@ -280,7 +280,7 @@ func TestAnIdOrSourceThatContainsAUidIsMasked(t *testing.T) {
 	}
 }
 
-func TestAStrangersIdIsCut(t *testing.T) {
+func TestALongIDIsCut(t *testing.T) {
 	long := strings.Repeat("张", 200)
 	got := one(t, departure.Decoder{}.Decode([]byte(`{"type":"employee.left","id":"`+long+`","data":{"uid":"E1"}}`), departure.Meta{}))
 	if got.ID != long[:255] {

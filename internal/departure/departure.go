@@ -1,7 +1,7 @@
-// Package departure is what this service is asked for and what it answers: people leave merchants, and each such
-// departure has an outcome. It reads and writes both as JSON.
+// Package departure has the two kinds of data that this service works with: departures (a person leaves a merchant)
+// and their outcomes. It reads and writes both as JSON.
 //
-// It knows neither where an event comes from nor how a departure is carried out.
+// It does not depend on where an event comes from, nor on how a departure is carried out.
 package departure
 
 import (
@@ -32,9 +32,9 @@ type Meta struct {
 	ID string
 	// Source is the named sender.
 	Source string
-	// Time is when the event happened. Of two events the later one is newer.
+	// Time is when the event happened. It decides which of two events is newer.
 	Time time.Time
-	// Waited means that the event came out of the queue: a newer one may have come meanwhile.
+	// Waited means that the event was in the queue: a newer one may have come since.
 	Waited bool
 }
 
@@ -71,13 +71,9 @@ const (
 // Refuse returns the event of a payload that cannot be read, for the reason that err gives. The event is Failed, or
 // Retry where the error may pass.
 func Refuse(meta Meta, err error) Event {
-	event := Event{Meta: meta, Status: Failed, Class: ClassBadEvent, Detail: err.Error()}
+	event := Event{Meta: meta, Status: Failed, Class: cmp.Or(ClassOf(err), ClassBadEvent), Detail: err.Error()}
 	if IsTemporary(err) {
 		event.Status = Retry
-	}
-	var classified interface{ Class() string }
-	if errors.As(err, &classified) {
-		event.Class = classified.Class()
 	}
 	return event
 }
@@ -89,8 +85,17 @@ func IsTemporary(err error) bool {
 	return errors.As(err, &passing) && passing.Temporary()
 }
 
-// merge makes one event of all refused ones, if one of them names nobody. The events come from one payload: it is kept
-// once, and needs one line in the log.
+// ClassOf returns the class of a fault, or "" where it has none. Errors name it by a method Class() string.
+func ClassOf(err error) string {
+	var classified interface{ Class() string }
+	if errors.As(err, &classified) {
+		return classified.Class()
+	}
+	return ""
+}
+
+// merge joins all refused events into one, if one of them names nobody. They come from one payload, which is kept once
+// and needs one line in the log.
 func merge(events []Event) []Event {
 	const shown = 5
 	if !slices.ContainsFunc(events, func(e Event) bool { return e.Status == Failed && len(e.UIDs) == 0 }) {
@@ -121,9 +126,9 @@ func merge(events []Event) []Event {
 }
 
 // Bounded returns one refused event where the events stand for more than MaxPairs, else the events. If a refused event
-// names nobody, all refused events become one. The number of merchants is all.
-func Bounded(events []Event, all int) []Event {
-	pairs := Pairs(events, all)
+// names nobody, all refused events become one. An event that names no merchant counts for this number of merchants.
+func Bounded(events []Event, merchants int) []Event {
+	pairs := Pairs(events, merchants)
 	if pairs <= MaxPairs {
 		return merge(events)
 	}
@@ -134,15 +139,15 @@ func Bounded(events []Event, all int) []Event {
 	return []Event{event}
 }
 
-// TooMany returns the refused event in the place of events that stand for so many pairs.
+// TooMany returns the refused event that replaces events with this number of pairs, which is over MaxPairs.
 func TooMany(meta Meta, pairs int) Event {
-	event := Refuse(meta, fmt.Errorf("%d pairs of uid and merchant, at most %d are carried out at once: send it in parts",
-		pairs, MaxPairs))
+	event := Refuse(meta, fmt.Errorf(
+		"%d pairs of uid and merchant, at most %d are carried out at once: send it in parts", pairs, MaxPairs))
 	event.Class = ClassTooMany
 	return event
 }
 
-// Later returns the event in the place of one for which this invocation has no room: the limit is MaxPairs.
+// Later returns a Retry that replaces an event which would take this invocation over MaxPairs.
 func Later(event Event) Event {
 	return Event{
 		Meta: event.Meta, Status: Retry, Class: ClassTooMany,
@@ -175,9 +180,9 @@ type Departure struct {
 	EffectiveAt time.Time
 }
 
-// Checked returns the event with those of its uids that can be carried out, and a Failed event for each that cannot:
-// one wrong uid does not hold up the others. An event with nobody, or with a merchant that is no appid, fails whole.
-// Where an id or a source contains a uid, it is masked there, since both are logged.
+// Checked returns the event with its valid uids, and a Failed event for each invalid one: one wrong uid does not hold
+// up the others. An event without a uid, or with a merchant that is no appid, fails as a whole. A uid inside the id or
+// the source is masked, since both are logged.
 func (e Event) Checked() []Event {
 	if e.Status != "" {
 		return []Event{e}
@@ -256,14 +261,14 @@ func (e Event) of(uid strictjson.Value) []Event {
 	return append(e.Checked(), failed...)
 }
 
-// Pairs returns how many pairs of uid and merchant the events stand for. All is how many merchants there are. A person
-// who cannot be carried out counts once.
-func Pairs(events []Event, all int) int {
+// Pairs returns how many pairs of uid and merchant the events stand for. An event that names no merchant counts for
+// this number of merchants. A person in a Failed event counts once.
+func Pairs(events []Event, merchants int) int {
 	pairs := 0
 	for _, e := range events {
 		switch e.Status {
 		case "":
-			pairs += len(e.UIDs) * cmp.Or(len(e.Merchants), all, 1)
+			pairs += len(e.UIDs) * cmp.Or(len(e.Merchants), merchants, 1)
 		case Failed:
 			pairs += len(e.UIDs)
 		}
@@ -271,8 +276,8 @@ func Pairs(events []Event, all int) int {
 	return pairs
 }
 
-// Departures returns the pairs of the event, in the order of its people and, for each of them, of the merchants. An
-// event that names no merchant is for all.
+// Departures returns one departure for each person and merchant: the people in their order and, for each of them, the
+// merchants. An event that names no merchant is for all of them.
 func (e Event) Departures(all []string) []Departure {
 	merchants := e.Merchants
 	if len(merchants) == 0 {
@@ -287,7 +292,7 @@ func (e Event) Departures(all []string) []Departure {
 	return pairs
 }
 
-// Event returns the departure as an event of its own, whose JSON can wait in a queue.
+// Event returns the departure as an event with one person and at most one merchant, whose JSON can be queued.
 func (d Departure) Event() Event {
 	e := Event{Meta: d.Meta, UIDs: []string{d.UID}, EffectiveAt: d.EffectiveAt}
 	if d.Merchant != "" {

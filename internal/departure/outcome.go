@@ -8,7 +8,7 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// Status is what became of a departure.
+// Status is the result of a departure, in one word.
 type Status string
 
 // The statuses. [Statuses] says what each means.
@@ -24,7 +24,7 @@ const (
 	Failed      Status = "failed"
 )
 
-// StatusRow is what the rest of the program has to know of a status.
+// StatusRow is a row of the table of statuses.
 type StatusRow struct {
 	Status Status
 	// Meaning is for people: the README and the API's description show it.
@@ -63,19 +63,19 @@ func (s Status) row() StatusRow {
 // Done reports whether nothing is left to do for this invocation.
 func (s Status) Done() bool { return s.row().Done }
 
-// Outcome is what became of one departure.
+// Outcome is the result of one departure.
 type Outcome struct {
 	Departure
 	Status Status
 	// Attempts is how often WeChat was asked to unbind.
 	Attempts int
-	// ErrCode and RID are WeChat's answer to the last attempt, if there was one: errcode, and the request id that
-	// WeChat's support asks for.
+	// ErrCode and RID are from WeChat's last reply, if there was one: the errcode, and the request id, which WeChat's
+	// support asks for.
 	ErrCode int
 	RID     string
-	// Class is the kind of fault, if there was one: a word that metrics and alarms count.
+	// Class is the kind of fault, if there was one. Metrics and alarms count by it.
 	Class string
-	// Detail is for a person: why, and what to do. It holds no token and no whole uid.
+	// Detail tells a person the reason and what to do. It holds no token and no whole uid.
 	Detail string
 	// Took is the time from the start of its batch until all outcomes of its merchant were known.
 	Took time.Duration
@@ -83,7 +83,7 @@ type Outcome struct {
 	DryRun bool
 	// Kept means that the dead-letter queue has the departure.
 	Kept bool
-	// NotBefore is when the next try makes sense, where the outcome knows that better than its class does.
+	// NotBefore is when the next try makes sense. Where it is zero, the wait depends on the class.
 	NotBefore time.Time
 }
 
@@ -98,8 +98,8 @@ func (o Outcome) Level() slog.Level {
 	return o.Status.row().Level
 }
 
-// Since is the moment from which the outcome can be late: when the departure was due, else the time of its event. It
-// is zero where neither is known.
+// Since is the start of the outcome's age: the time at which the departure was due, else the time of its event. It is
+// zero where neither is known.
 func (o Outcome) Since() time.Time {
 	if !o.EffectiveAt.IsZero() {
 		return o.EffectiveAt
@@ -110,7 +110,7 @@ func (o Outcome) Since() time.Time {
 // MarshalJSON writes the outcome for the caller who asked, with the uid.
 func (o Outcome) MarshalJSON() ([]byte, error) { return o.marshal(o.UID) }
 
-// Masked is an [Outcome] whose JSON masks the uid, for errors, whose text is logged.
+// Masked is an [Outcome] whose JSON masks the uid. Errors use it, since their text is logged.
 type Masked Outcome
 
 // MarshalJSON writes the outcome with the uid masked.

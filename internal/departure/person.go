@@ -12,8 +12,8 @@ import (
 
 const maxUIDBytes = 256
 
-// checkUID refuses what cannot be a uid. U+FFFD is what a decoder writes in the place of broken text: the identifier
-// that was meant is lost, and a similar one could be somebody else's.
+// checkUID refuses what cannot be a uid. Decoders write U+FFFD in the place of broken text: the sender's identifier is
+// lost, and what is left could be another person's.
 func checkUID(uid string) error {
 	switch {
 	case strings.TrimSpace(uid) == "":
@@ -29,7 +29,7 @@ func checkUID(uid string) error {
 }
 
 // maskIn masks a uid inside a text that is logged. A uid of 3 bytes or less is masked only where it is the whole text:
-// it would be found by chance in many ids.
+// many ids contain so short a text by chance.
 func maskIn(text, uid string) string {
 	if len(uid) > 3 || text == uid {
 		return strings.ReplaceAll(text, uid, Mask(uid))
@@ -69,7 +69,7 @@ func Mask(uid string) string {
 }
 
 // Hash returns the first 16 hex digits of the SHA-256 of the uid, by which a person's log lines are found. It is a
-// pseudonym and no secret: who can list all uids can compute all hashes.
+// pseudonym, not a secret: anybody with a list of the uids can compute their hashes.
 func Hash(uid string) string {
 	if uid == "" {
 		return ""
@@ -79,7 +79,7 @@ func Hash(uid string) string {
 }
 
 // IsAppID reports whether the text can be an authorizer appid: wx and letters or digits, 64 bytes at most. All known
-// ones are wx and 16 hex digits; WeChat promises no length.
+// appids are wx and 16 hex digits, but WeChat documents no length.
 func IsAppID(s string) bool {
 	const longest = 64
 	digits, ok := strings.CutPrefix(s, "wx")
@@ -87,7 +87,7 @@ func IsAppID(s string) bool {
 		strings.Trim(digits, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
-// clip cuts a text to at most n bytes, between two characters.
+// clip cuts a text to at most n bytes, and never inside a character.
 func clip(s string, n int) string {
 	if len(s) <= n {
 		return s

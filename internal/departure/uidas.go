@@ -8,18 +8,21 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// UIDAs are the steps of uid_as, which make a uid of another system's identifier. None leaves an identifier as it is.
+// UIDAs are the steps of uid_as, which turn another system's identifier into a uid. Nil leaves it as it is.
 type UIDAs []func(string) string
 
-// ParseUIDAs reads a list of steps: "lower", "before_at" or {"prefix":"E"}. No value stands for no steps. It errs
-// where the value is no list, is empty, or has an item that is no step.
+// ParseUIDAs reads a list of steps: "lower", "before_at" or {"prefix":"E"}. It returns nil where there is no value. It
+// errs where the value is no list, is empty, or has an item that is no step.
 func ParseUIDAs(value strictjson.Value) (UIDAs, error) {
 	if value == nil {
 		return nil, nil
 	}
 	var items []strictjson.Value
-	if value.Kind() != '[' || strictjson.Unmarshal(value, &items) != nil || len(items) == 0 {
+	if value.Kind() != '[' || strictjson.Unmarshal(value, &items) != nil {
 		return nil, fmt.Errorf("%s where a list of steps is expected", strictjson.Kind(value))
+	}
+	if len(items) == 0 {
+		return nil, errors.New("an empty list")
 	}
 	steps := make(UIDAs, len(items))
 	for i, item := range items {
@@ -58,7 +61,8 @@ func beforeAt(id string) string {
 	return id
 }
 
-// UID applies the steps in turn to an identifier, and cuts white space around it. It errs where nothing is left.
+// UID applies the steps in turn to an identifier, and removes the white space around it. It errs where nothing is
+// left.
 func (as UIDAs) UID(id string) (string, error) {
 	if id = strings.TrimSpace(id); id == "" {
 		return "", errors.New("blank")

@@ -13,9 +13,9 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// action is what a person may ask for by {"action":"NAME"}, and nobody is unbound by it.
+// action is what a person may request by {"action":"NAME"}. No action unbinds anybody.
 type action struct {
-	members []string // which it allows beside "action"
+	members []string // the names of the members that it allows next to "action"
 	do      func(*Handler, context.Context, strictjson.Object) (any, error)
 }
 
@@ -32,7 +32,7 @@ func actions() map[string]action {
 // Actions returns the names of the actions, sorted.
 func Actions() []string { return slices.Sorted(maps.Keys(actions())) }
 
-// requestError is an action that is asked for in a wrong way. Any other error of an action is a fault.
+// requestError is the error of a wrong request for an action. Any other error of an action is a fault.
 type requestError struct{ error }
 
 // action carries an action out and returns its reply.
@@ -40,7 +40,8 @@ func (h *Handler) action(ctx context.Context, payload strictjson.Object) ([]byte
 	name, _ := strictjson.Text(payload["action"])
 	row, known := actions()[name]
 	if !known {
-		err := fmt.Errorf(`action: not one of %s; {"action":"list"} returns who is bound`, strings.Join(Actions(), ", "))
+		names := strings.Join(Actions(), ", ")
+		err := fmt.Errorf(`action: not one of %s; {"action":"list"} returns who is bound`, names)
 		return h.unreadable(ctx, triggerDirect, err)
 	}
 	if err := payload.Only(append(row.members, "action")...); err != nil {
@@ -63,7 +64,7 @@ func (h *Handler) action(ctx context.Context, payload strictjson.Object) ([]byte
 	if err != nil {
 		attrs := []slog.Attr{slog.String("reason", err.Error())}
 		if found, ok := errors.AsType[*checkError](err); ok {
-			// A metric filter counts the faults of a whole check: a merchant may be mistyped.
+			// A metric filter counts the faults of a check of all merchants. The name of a single one may be mistyped.
 			attrs = append(attrs, slog.Int("faults", len(found.faults)), slog.Bool("partial", payload.Has("merchant")))
 		}
 		h.cfg.Log.LogAttrs(ctx, slog.LevelError, name, attrs...)
@@ -77,7 +78,7 @@ func (h *Handler) action(ctx context.Context, payload strictjson.Object) ([]byte
 // invocation).
 const maxReply = 6 << 20
 
-// merchantsOf returns the merchants that an action is asked for; none stands for all.
+// merchantsOf returns the merchants that a request names, sorted, each once. Nil means all.
 func merchantsOf(payload strictjson.Object) ([]string, error) {
 	merchants, err := payload.Strings("merchant")
 	if err != nil {
@@ -90,7 +91,7 @@ func merchantsOf(payload strictjson.Object) ([]string, error) {
 	return slices.Compact(merchants), nil
 }
 
-// binding is a row of {"action":"list"}, in WeChat's own words: is_bind is 1 or 0, times are Unix seconds.
+// binding is a row of {"action":"list"}. Members are those of WeChat: is_bind is 1 or 0, times are Unix seconds.
 type binding struct {
 	Merchant   string   `json:"merchant,omitzero"`
 	UID        string   `json:"uid"`

@@ -53,8 +53,8 @@ func (h *Handler) audit(ctx context.Context, payload strictjson.Object) (any, er
 // activeOf returns the uids of the people still employed.
 func activeOf(payload strictjson.Object) (map[string]bool, error) {
 	if kind := payload["active"].Kind(); kind != '[' {
-		return nil, fmt.Errorf(`active: %s where a list of everybody still employed is expected, such as ["E1001","E1002"]`,
-			strictjson.Kind(payload["active"]))
+		const text = `active: %s where a list of everybody still employed is expected, such as ["E1001","E1002"]`
+		return nil, fmt.Errorf(text, strictjson.Kind(payload["active"]))
 	}
 	steps, err := departure.ParseUIDAs(payload["uid_as"])
 	if err != nil {
@@ -75,8 +75,8 @@ func activeOf(payload strictjson.Object) (map[string]bool, error) {
 	return active, nil
 }
 
-// warning returns what speaks against the list of active ids, or "". Where few of those who are bound are on it, it
-// has most likely other identifiers than We分析. Pasted back, the leavers would then be people who still work here.
+// warning returns a warning about the list of active ids, or "". If it has few of the people who are bound, it most
+// likely has other identifiers than We分析. The leavers in the reply would then be people who still work here.
 func warning(found []offboard.Audited, active map[string]bool) string {
 	bound, matched := 0, 0
 	var doubts []string
@@ -128,7 +128,7 @@ func otherCase(found []offboard.Audited, active map[string]bool) []string {
 	return slices.Compact(same)
 }
 
-// doubt returns a warning where less than half of those who are bound are active.
+// doubt returns a warning if less than half of the bound people are active, or "".
 func doubt(matched, bound int, where string, active int) string {
 	counts := fmt.Sprintf("%d of %d bound uids%s are among your %d active ids", matched, bound, where, active)
 	switch {

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,12 +10,14 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"wedata-unbind/internal/departure"
 	"wedata-unbind/internal/source"
 	"wedata-unbind/internal/strictjson"
 )
 
-// Reachable is a service that the function needs later: whether it can be asked, without a change.
+// Reachable is a service that departures need.
 type Reachable interface {
+	// Reachable errs where the service cannot be called. It changes nothing.
 	Reachable(ctx context.Context) error
 }
 
@@ -48,16 +51,16 @@ func (e *checkError) Error() string {
 	return fmt.Sprintf("%d %s: %s", len(e.faults), unit, rows)
 }
 
-// checkReserve is what a check leaves of its time: with a timeout of 60 s it ends before 48 s, where DurationAlarm begins.
+// checkReserve is how long before the invocation's timeout a check ends: at 48 s of 60 s, where DurationAlarm begins.
 const checkReserve = 12 * time.Second
 
-// check returns what a departure needs, a row for each. It changes nothing, and tries nothing twice.
+// check returns a row for each thing that a departure needs. It changes nothing, and repeats no call that failed.
 func (h *Handler) check(ctx context.Context, payload strictjson.Object) (any, error) {
 	merchants, err := merchantsOf(payload)
 	if err != nil {
 		return nil, err
 	}
-	// A check that waits for WeChat must not take so long that the alarm on the duration of invocations is raised.
+	// A check that waits for WeChat must not raise the alarm on the duration of invocations.
 	ctx, cancel := reserve(ctx, checkReserve)
 	defer cancel()
 	var group errgroup.Group
@@ -67,7 +70,7 @@ func (h *Handler) check(ctx context.Context, payload strictjson.Object) (any, er
 		return nil
 	})
 	type ask struct {
-		name, class string // the class of an error that has none
+		name, class string // as for rowsOf
 		do          func(context.Context) error
 	}
 	checks := []ask{
@@ -121,7 +124,8 @@ func (h *Handler) checkMerchants(ctx context.Context, merchants []string) []chec
 	return rows
 }
 
-// rowsOf returns the row of a check that ended in err, or a row for each fault of the sources.
+// rowsOf returns one row for the result of a check, or a row for each fault of the sources. The class is for an error
+// that has none.
 func rowsOf(name, class string, err error) []checkRow {
 	if err == nil {
 		return []checkRow{{Check: name, OK: true}}
@@ -133,9 +137,5 @@ func rowsOf(name, class string, err error) []checkRow {
 		}
 		return rows
 	}
-	var classified interface{ Class() string }
-	if errors.As(err, &classified) {
-		class = classified.Class()
-	}
-	return []checkRow{{Check: name, Class: class, Detail: err.Error()}}
+	return []checkRow{{Check: name, Class: cmp.Or(departure.ClassOf(err), class), Detail: err.Error()}}
 }

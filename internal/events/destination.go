@@ -9,12 +9,12 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// isDestination reports a Lambda destination record: what Lambda sends to the queue when an asynchronous invocation
-// has failed for good (Lambda Developer Guide, "Capturing records of asynchronous invocations").
+// isDestination reports whether the event is a Lambda destination record. Lambda sends it to the queue when the last
+// try of an asynchronous invocation fails (Lambda Developer Guide, "Capturing records of asynchronous invocations").
 func isDestination(e event) bool { return e.context.Has("condition") && e.Has("requestPayload") }
 
-// readDestination reads the event inside a destination record. Only a direct invocation may be an action or a dry run:
-// nobody waits for its reply any more.
+// readDestination reads the event inside a destination record. An action or a dry run is ignored, since nobody waits
+// for its reply any more.
 func (h *Handler) readDestination(ctx context.Context, e event, meta departure.Meta) []departure.Event {
 	if id, ok := strictjson.Text(e.context["requestId"]); ok && id != "" {
 		meta.ID = id

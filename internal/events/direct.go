@@ -12,7 +12,7 @@ import (
 
 const triggerDirect = "direct"
 
-// isDirect reports an event that no service wraps: it is the payload.
+// isDirect reports whether the event is a payload without the envelope of a service.
 func isDirect(e event) bool { return !e.Has("Records") && !e.Has("requestContext") }
 
 // readPayload reads a payload without an envelope.
@@ -20,10 +20,10 @@ func (h *Handler) readPayload(_ context.Context, e event, meta departure.Meta) [
 	return h.cfg.Decoder.DecodeObject(e.Object, meta)
 }
 
-// direct is an invocation by a person or a service that waits for the reply. What may work later is queued; a
-// departure for which somebody must act ends in an error. Only here an action or a dry run can be asked for.
+// direct carries out the payload of a direct invocation, whose caller waits for the reply. It queues a departure that
+// may work later, and errs for a failed one. Only a direct invocation may request an action or a dry run.
 //
-// Who may invoke the function may also have just mended the secret: it is read past the limit.
+// It reads secrets without the limit, since the caller may have just corrected them.
 func (h *Handler) direct(ctx context.Context, e event) ([]byte, error) {
 	ctx = secrets.WithoutLimit(ctx)
 	run, payload := h.cfg.Offboard.Run, e.Object
@@ -45,7 +45,7 @@ func (h *Handler) direct(ctx context.Context, e event) ([]byte, error) {
 	return h.finish(ctx, triggerDirect, outcomes)
 }
 
-// takeDryRun returns the member dry_run, and takes it out of the payload.
+// takeDryRun returns the member dry_run, and removes it from the payload.
 func takeDryRun(payload *strictjson.Object) (dryRun bool, err error) {
 	if !payload.Has("dry_run") {
 		return false, nil

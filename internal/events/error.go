@@ -7,22 +7,23 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// UnbindError is an invocation that ends with departures that are neither done nor kept in a queue. Lambda logs its
-// text, and sends it to the caller or to the failure destination, so it holds no whole uid.
+// UnbindError is the error of an invocation with departures that are neither done nor kept in a queue. Lambda logs its
+// text, and sends it to the caller or to the failure destination. So the text holds no whole uid.
 type UnbindError struct {
-	// NotDone are the outcomes of the departures not done, of Total altogether.
+	// NotDone are the outcomes of the departures that are not done.
 	NotDone []*departure.Outcome
-	Total   int
-	// Cause is why there are no outcomes at all.
+	// Total is the number of all departures.
+	Total int
+	// Cause is the error of an invocation without outcomes.
 	Cause error
 }
 
-// maxShown is how many outcomes an error shows. The failure destination keeps the error beside the event, and a record
-// that is too long would be lost. The log has all.
+// maxShown is how many outcomes an error shows. The failure destination gets a record with the event and the error,
+// and a record that is too long would be lost. The log has all outcomes.
 const maxShown = 100
 
-// Error returns "N of M departures not done: " and those outcomes as JSON, the first hundred of them. For an event
-// that cannot be read it returns "nothing unbound: " and what is wrong.
+// Error returns "N of M departures not done: " and the first hundred of these outcomes as JSON. For an event that
+// cannot be read it returns "nothing unbound: " and the reason. With a Cause it returns the text of the Cause.
 func (e *UnbindError) Error() string {
 	if e.Cause != nil {
 		return e.Cause.Error()

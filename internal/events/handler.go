@@ -1,5 +1,5 @@
-// Package events is the Lambda side: it reads the event of every trigger, and replies as the trigger wants. The table
-// of triggers is in trigger.go; each trigger has a file of its own.
+// Package events is the Lambda handler. It reads the events of all triggers and returns the reply that each trigger
+// expects. The table of triggers is in trigger.go. Each trigger has its own file.
 package events
 
 import (
@@ -18,14 +18,14 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// Config configures a [Handler]. All of it is required but Schedules and Now.
+// Config configures a [Handler]. Offboard, Queue, Sources and Log are required.
 type Config struct {
 	Offboard *offboard.Service
 	Queue    *queue.Queue
 	Sources  *source.Registry
 	Decoder  departure.Decoder
 	Log      *slog.Logger
-	// Schedules is where later departures wait, for the actions check and scheduled. Nil: there is none.
+	// Schedules keeps later departures. The actions check and scheduled read it. Nil means that there is none.
 	Schedules Schedules
 	// Now is the clock. Default time.Now.
 	Now func() time.Time
@@ -46,14 +46,14 @@ func New(cfg Config) (*Handler, error) {
 }
 
 const (
-	// replyTime is kept free at the end of an invocation, so that the reply is sent before Lambda ends it.
+	// replyTime is reserved at the end of an invocation, so that the reply is sent before Lambda ends the invocation.
 	replyTime = 500 * time.Millisecond
-	// queueTime is kept free before that, so that the queue can take what is not done.
+	// queueTime is reserved before that, for sending what is not done to the queue.
 	queueTime = 5 * time.Second
 )
 
-// Invoke handles one event, whatever its trigger, and returns the reply that the trigger wants. The error is an
-// [UnbindError]: what it names is neither done nor kept, and it says what to do.
+// Invoke handles an event of any trigger and returns the JSON reply that the trigger expects. The error is an
+// [UnbindError]. It names the departures that are neither done nor kept in a queue, and says what to do.
 //
 // It implements [github.com/aws/aws-lambda-go/lambda.Handler].
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
@@ -65,7 +65,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 	done := false
 	defer func() { // also after a panic
-		// A metric filter counts the line. The caller of a direct invocation has the error itself.
+		// A metric filter counts the line. The caller of a direct invocation gets the error.
 		if !done && t.name != triggerDirect {
 			h.cfg.Log.ErrorContext(ctx, "invocation failed", "trigger", t.name)
 		}
@@ -75,8 +75,8 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	return reply, err
 }
 
-// carryOut is for the triggers that wait for no reply. What is not done is kept, and only what no queue takes ends the
-// invocation in an error.
+// carryOut carries out events of triggers that do not wait for a reply. Departures that are not done are sent to a
+// queue. It errs only where neither queue accepts a departure.
 func (h *Handler) carryOut(ctx context.Context, trigger string, e event, events []departure.Event) ([]byte, error) {
 	events, _ = h.bounded(ctx, events)
 	outcomes := flat(h.run(ctx, h.cfg.Offboard.Run, events))
@@ -84,7 +84,8 @@ func (h *Handler) carryOut(ctx context.Context, trigger string, e event, events 
 	return h.finish(ctx, trigger, outcomes)
 }
 
-// read reads a payload that came in an envelope from a named source. One that cannot be read is a failed event.
+// read reads a payload that came in an envelope from a named source. It returns a Failed event for a payload that
+// cannot be read. What names the envelope.
 func (h *Handler) read(ctx context.Context, what string, payload []byte, envelope departure.Meta) []departure.Event {
 	events, err := h.cfg.Sources.Read(ctx, envelope.Source, payload, envelope)
 	if err != nil {
@@ -103,17 +104,17 @@ func of(what string, events []departure.Event) []departure.Event {
 	return events
 }
 
-// bounded returns the events within the limit, and how many pairs of uid and merchant they stand for.
+// bounded applies [departure.Bounded] to the events. It also returns how many pairs of uid and merchant are left.
 func (h *Handler) bounded(ctx context.Context, events []departure.Event) (bounded []departure.Event, pairs int) {
-	merchants, _ := h.cfg.Offboard.Merchants(ctx, events) // Offboard tells the error, and counts again
+	merchants, _ := h.cfg.Offboard.Merchants(ctx, events) // Run returns the error, and counts again
 	bounded = departure.Bounded(events, len(merchants))
 	return bounded, departure.Pairs(bounded, len(merchants))
 }
 
-// work is what Offboard does with events.
+// work is the type of Run and DryRun of [offboard.Service].
 type work = func(context.Context, ...departure.Event) [][]departure.Outcome
 
-// run does the work, and keeps time for the queue.
+// run does the work, and reserves time for the queue.
 func (h *Handler) run(ctx context.Context, do work, events []departure.Event) [][]departure.Outcome {
 	ctx, cancel := reserve(ctx, queueTime)
 	defer cancel()
@@ -141,7 +142,7 @@ func (h *Handler) unreadable(ctx context.Context, trigger string, err error) ([]
 	return h.finish(ctx, trigger, []*departure.Outcome{&o})
 }
 
-// envelope is what is known of an event that comes without one.
+// envelope returns the envelope of an event that comes without one.
 func (h *Handler) envelope() departure.Meta { return departure.Meta{Time: h.cfg.Now().UTC()} }
 
 func requestID(ctx context.Context) string {
@@ -168,7 +169,7 @@ func (h *Handler) log(ctx context.Context, trigger string, outcomes []*departure
 			slog.String("reason", o.Detail),
 			slog.Int64("duration_ms", o.Took.Milliseconds()),
 		}
-		if o.Class != "" { // a metric filter counts the lines that have one
+		if o.Class != "" { // a metric filter counts the lines with this attribute
 			attrs = append(attrs, slog.String("class", o.Class))
 		}
 		if o.DryRun {
@@ -181,7 +182,7 @@ func (h *Handler) log(ctx context.Context, trigger string, outcomes []*departure
 	}
 }
 
-// reserve returns a context that ends so much earlier, though never by more than a quarter of the time that is left.
+// reserve returns a context that ends earlier by d, but at most by a quarter of the time that is left.
 func reserve(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {

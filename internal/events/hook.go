@@ -14,18 +14,17 @@ import (
 )
 
 const (
-	// answerWithin is the shortest deadline among the vendors, one second (Feishu, WeCom), less a tenth for the
-	// network.
+	// answerWithin is the shortest deadline of a vendor (Feishu, WeCom: one second), less a tenth for the network.
 	answerWithin = 900 * time.Millisecond
 	// unbindWithin is how long a caller of POST /unbind waits at most: less than the 30 s of an HTTP API.
 	unbindWithin = 20 * time.Second
 
-	// sourceOfUnbind is the source by which callers of POST /unbind are verified.
+	// sourceOfUnbind is the name of the source that verifies callers of POST /unbind.
 	sourceOfUnbind = "unbind"
 )
 
-// hook accepts a webhook: verify, map, queue, answer. WeChat is called later, when the queue delivers: vendors do not
-// wait that long.
+// hook accepts a webhook: it verifies the request, maps its events, queues the departures and answers. WeChat is
+// called when the queue delivers them: vendors do not wait that long.
 func (h *Handler) hook(w http.ResponseWriter, r *http.Request, name string, body []byte) {
 	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
 	defer cancel()
@@ -47,8 +46,8 @@ func (h *Handler) hook(w http.ResponseWriter, r *http.Request, name string, body
 	answer(w, delivery, len(outcomes)-ignored, ignored)
 }
 
-// unbind carries out what it can while the caller waits. The rest is kept. A payload of which nothing can be carried
-// out is answered 400: the caller reads why, and nothing was done yet.
+// unbind carries out departures while the caller waits. Those that are not done are sent to a queue. If no departure
+// in the payload can be carried out, the answer is 400 with the reason, and nothing is queued.
 func (h *Handler) unbind(w http.ResponseWriter, r *http.Request, body []byte) {
 	ctx, cancel := context.WithTimeout(r.Context(), unbindWithin)
 	defer cancel()
@@ -92,8 +91,7 @@ func (h *Handler) receive(ctx context.Context, name string, r *http.Request, bod
 	return delivery, err
 }
 
-// accept sends the departures in the events to the queue, one message for each person, and what failed to the
-// dead-letter queue.
+// accept sends the departures to the queue, one message for each person, and refused events to the dead-letter queue.
 func (h *Handler) accept(ctx context.Context, delivered []departure.Event) (outcomes []*departure.Outcome) {
 	events := departure.Bounded(delivered, 1)
 	var people []*departure.Outcome
@@ -120,7 +118,8 @@ func (h *Handler) accept(ctx context.Context, delivered []departure.Event) (outc
 	return append(outcomes, people...)
 }
 
-// lost logs the outcomes. It answers 503 where one of them is neither done nor kept: the caller has to send all again.
+// lost logs the outcomes. If a departure is neither done nor kept, it answers 503 and returns true: the caller must
+// send the request again.
 func (h *Handler) lost(ctx context.Context, w http.ResponseWriter, name string, outcomes []*departure.Outcome) bool {
 	h.log(ctx, triggerHTTP, outcomes)
 	i := slices.IndexFunc(outcomes, (*departure.Outcome).Lost)
@@ -131,10 +130,11 @@ func (h *Handler) lost(ctx context.Context, w http.ResponseWriter, name string, 
 	return i >= 0
 }
 
-// recordOf returns the body of the dead letter for what could not be read in a request. The request is not kept, since
-// it may hold a key. Without a uid in data it cannot be carried out when it is redriven.
+// recordOf returns the body of the dead letter for a request that could not be read. The request itself is not kept,
+// since it may hold a key. The body has no uid in data, so that it unbinds nobody when it is redriven.
 func recordOf(events []departure.Event) []byte {
-	i := slices.IndexFunc(events, func(e departure.Event) bool { return e.Status == departure.Failed && len(e.UIDs) == 0 })
+	namesNobody := func(e departure.Event) bool { return e.Status == departure.Failed && len(e.UIDs) == 0 }
+	i := slices.IndexFunc(events, namesNobody)
 	if i < 0 {
 		return nil
 	}
@@ -148,7 +148,7 @@ func recordOf(events []departure.Event) []byte {
 	return body
 }
 
-// within returns the first of the texts, as many as the room in bytes allows. It takes their bytes off the room.
+// within returns as many of the first texts as fit into room bytes, and subtracts their bytes from room.
 func within(room *int, texts []string) []string {
 	for i, text := range texts {
 		if *room -= len(text) + len(`"",`); *room < 0 {
@@ -158,12 +158,12 @@ func within(room *int, texts []string) []string {
 	return texts
 }
 
-// answer writes the reply that the source's vendor wants to see.
+// answer writes the reply that the source's vendor expects.
 func answer(w http.ResponseWriter, delivery source.Delivery, accepted, ignored int) {
 	reply := delivery.Reply(accepted, ignored)
 	if reply.ContentType != "" {
 		w.Header().Set("Content-Type", reply.ContentType)
 	}
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(reply.Body) // it goes to memory
+	_, _ = w.Write(reply.Body) // a write to memory, which does not fail
 }

@@ -18,13 +18,14 @@ import (
 
 const triggerHTTP = "http"
 
-// isHTTP reports a request through an HTTP API or a function URL (payload format 2.0) or through a REST API (1.0).
+// isHTTP reports whether the event is an HTTP request: from an HTTP API or a function URL (payload format 2.0), or
+// from a REST API (1.0).
 func isHTTP(e event) bool {
 	return !e.Has("Records") && e.context != nil && !e.context.Has("elb") &&
 		(e.context.Has("http") || e.Has("httpMethod"))
 }
 
-// http answers an HTTP request. The reply is never an error: the caller gets a status.
+// http answers an HTTP request. It returns no error for a refused request, but a response with an HTTP status.
 func (h *Handler) http(ctx context.Context, e event) ([]byte, error) {
 	w := &response{header: http.Header{}}
 	if r, body, err := readRequest(ctx, e); err != nil {
@@ -49,8 +50,7 @@ func (h *Handler) route(w http.ResponseWriter, r *http.Request, body []byte) {
 	}
 }
 
-// readRequest reads the request out of the event of either payload format. The body is what the sender sent, byte by
-// byte.
+// readRequest returns the request in an event of either payload format, and the body byte by byte as it was sent.
 func readRequest(ctx context.Context, e event) (*http.Request, []byte, error) {
 	var (
 		method, path, query, text string
@@ -91,7 +91,7 @@ func readRequest(ctx context.Context, e event) (*http.Request, []byte, error) {
 	if err != nil {
 		return nil, nil, errors.New("the method cannot be read")
 	}
-	// The front ends differ in whether they decode the path; one that cannot be decoded is taken as it is.
+	// Some front ends decode the path, others do not. A path that cannot be decoded is taken as it is.
 	r.URL.RawQuery, r.URL.Path, r.URL.RawPath = query, path, ""
 	if decoded, err := url.PathUnescape(path); err == nil {
 		r.URL.Path, r.URL.RawPath = decoded, path
@@ -105,7 +105,8 @@ func readRequest(ctx context.Context, e event) (*http.Request, []byte, error) {
 	return r, body, nil
 }
 
-// multiple returns the map with many values of a name where the front end sent one, else the map with one value.
+// multiple returns many if it has entries, otherwise single with each value as a list of one. Front ends send one of
+// the two maps, or both.
 func multiple(many map[string][]string, single map[string]string) map[string][]string {
 	if len(many) > 0 {
 		return many
@@ -152,23 +153,23 @@ func writeJSON(w http.ResponseWriter, status int, contentType string, body any) 
 	}
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
-	_, _ = w.Write(text) // it goes to memory
+	_, _ = w.Write(text) // a write to memory, which does not fail
 }
 
-// refuse answers a request that could not be received.
+// refuse answers a request that a source refused with err.
 func (h *Handler) refuse(ctx context.Context, w http.ResponseWriter, name string, err error) {
 	detail := ""
 	if errors.Is(err, source.ErrMalformed) { // the request is verified
 		detail = err.Error()
 	}
-	if !departure.IsWord(name) { // it may hold anything
+	if !departure.IsWord(name) { // anybody may have sent this name: do not log it
 		name = ""
 	}
 	h.problem(ctx, w, name, statusOf(err), err, detail)
 }
 
-// problem refuses a request (RFC 9457). The reply has the status and the request id, by which the source and the
-// reason are found in the log. The detail is for a caller who is verified: any other learns nothing.
+// problem refuses a request (RFC 9457). The reply has the status and the request id, by which the log shows the source
+// and the reason. The detail must be "" unless the caller is verified.
 func (h *Handler) problem(
 	ctx context.Context, w http.ResponseWriter, name string, status int, reason error, detail string,
 ) {

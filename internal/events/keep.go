@@ -11,18 +11,18 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// classAWS is the class of a departure that a queue did not take.
+// classAWS is the class of a departure that could not be queued.
 const classAWS = "aws"
 
-// keep keeps what is not done: what may work later in the queue, what somebody must act on in the dead-letter queue.
-// What the dead-letter queue does not take goes to the queue too, and from there to the dead-letter queue later.
-// Original is what could not be read.
+// keep sends failed departures to the dead-letter queue, and those that may work later to the queue. A failed
+// departure that the dead-letter queue does not accept goes to the queue too, and later from there to the dead-letter
+// queue. Original is the payload, which is kept where it could not be read.
 func (h *Handler) keep(ctx context.Context, trigger string, outcomes []*departure.Outcome, original []byte) {
 	h.sendToDeadLetterQueue(ctx, trigger, outcomes, original)
 	h.enqueue(ctx, outcomes, (*departure.Outcome).Lost)
 }
 
-// sendToDeadLetterQueue sends the departures that failed to the dead-letter queue, and the original of what could not
+// sendToDeadLetterQueue sends failed departures to the dead-letter queue, and the original payload where it could not
 // be read.
 func (h *Handler) sendToDeadLetterQueue(
 	ctx context.Context, trigger string, outcomes []*departure.Outcome, original []byte,
@@ -40,14 +40,16 @@ func (h *Handler) sendToDeadLetterQueue(
 	})
 }
 
-// enqueue sends the departures that which picks to the queue, each as an event of its own, and makes them Queued. What
-// the queue does not take is Retry unless it failed before; its detail then tells both reasons.
-func (h *Handler) enqueue(ctx context.Context, outcomes []*departure.Outcome, which func(*departure.Outcome) bool) {
+// enqueue sends the selected departures to the queue, each as an event of its own, and makes them Queued. A departure
+// that cannot be queued gets the queue's error as a further reason. It becomes Retry if it had no status.
+func (h *Handler) enqueue(
+	ctx context.Context, outcomes []*departure.Outcome, selected func(*departure.Outcome) bool,
+) {
 	var picked []*departure.Outcome
 	var messages []queue.Message
 	for _, o := range outcomes {
-		// An event that could not be read names nobody: no departure of it can wait.
-		if o.UID == "" || !which(o) {
+		// Without a uid there is no departure that could be queued.
+		if o.UID == "" || !selected(o) {
 			continue
 		}
 		body, _ := strictjson.Marshal(o.Departure.Event()) // texts and times of JSON: it cannot fail
@@ -57,8 +59,8 @@ func (h *Handler) enqueue(ctx context.Context, outcomes []*departure.Outcome, wh
 	taken(picked, h.cfg.Queue.Send(ctx, messages), queued)
 }
 
-// wait returns how long to wait before the next try: until the outcome's own moment, or as its class asks for. A second
-// is added since SQS counts in whole seconds.
+// wait returns how long to wait before the next try: until the outcome's NotBefore if it has one, else byClass. To
+// NotBefore it adds a second, since SQS counts whole seconds.
 func (h *Handler) wait(o *departure.Outcome, byClass time.Duration) time.Duration {
 	if o.NotBefore.IsZero() {
 		return byClass
@@ -68,7 +70,8 @@ func (h *Handler) wait(o *departure.Outcome, byClass time.Duration) time.Duratio
 
 func queued(o *departure.Outcome) { o.Status = departure.Queued }
 
-// taken calls yes for each outcome that a queue took (its error is nil). The other outcomes get the error as a reason.
+// taken calls yes for each outcome that a queue has accepted: its error is nil. The other outcomes get the error as a
+// further reason.
 func taken(outcomes []*departure.Outcome, errs []error, yes func(*departure.Outcome)) {
 	for i, o := range outcomes {
 		switch {
@@ -84,9 +87,9 @@ func taken(outcomes []*departure.Outcome, errs []error, yes func(*departure.Outc
 	}
 }
 
-// deadLetter returns the message for the dead-letter queue: the departure as an event of its own, which can be
-// redriven once the fault is mended, or else the original that could not be read. The reason stands in its attributes.
-// SQS allows ten.
+// deadLetter returns the message for the dead-letter queue. Its body is the departure as an event of its own, which
+// can be redriven once the fault is corrected, or the original payload that could not be read. Its attributes have the
+// reason. SQS allows ten attributes.
 func deadLetter(ctx context.Context, trigger string, o *departure.Outcome, original []byte) queue.Message {
 	body := original
 	if o.UID != "" {
@@ -106,7 +109,7 @@ func deadLetter(ctx context.Context, trigger string, o *departure.Outcome, origi
 	if o.ErrCode != 0 {
 		attributes["errcode"] = strconv.Itoa(o.ErrCode)
 	}
-	// SQS refuses these two characters, and without them a wrong uid would be somebody else's.
+	// SQS refuses these two characters. Without them a wrong uid could be another person's, so they are escaped.
 	body = []byte(strings.NewReplacer("\ufffe", `\ufffe`, "\uffff", `\uffff`).Replace(string(body)))
 	return queue.Message{Body: body, Attributes: attributes}
 }

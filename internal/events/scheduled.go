@@ -10,14 +10,14 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// Schedules is where later departures wait.
+// Schedules keeps later departures.
 type Schedules interface {
 	Reachable
-	// All returns every departure that waits, the next first.
+	// All returns every departure that is kept, the next one first.
 	All(ctx context.Context) ([]departure.Departure, error)
 }
 
-// scheduledRow is a row of {"action":"scheduled"}: who leaves when. Without a merchant it is every merchant.
+// scheduledRow is a row of {"action":"scheduled"}. Without a merchant it is a departure for every merchant.
 type scheduledRow struct {
 	UID      string    `json:"uid"`
 	Merchant string    `json:"merchant,omitzero"`
@@ -26,7 +26,8 @@ type scheduledRow struct {
 	EventID  string    `json:"event_id,omitzero"`
 }
 
-// scheduled returns who leaves when, the next first. With a merchant it returns those who leave it, or every merchant.
+// scheduled returns the later departures, the next one first. If the request names merchants, it returns the
+// departures for these and those for every merchant.
 func (h *Handler) scheduled(ctx context.Context, payload strictjson.Object) (any, error) {
 	merchants, err := merchantsOf(payload)
 	if err != nil {

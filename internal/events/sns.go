@@ -13,13 +13,13 @@ const triggerSNS = "sns"
 
 func isSNS(e event) bool { return e.hasRecordsOf("aws:sns") }
 
-// sns is a delivery from an SNS topic. SNS does not wait for a reply, and an error makes Lambda invoke the function
-// again.
+// sns carries out a delivery from an SNS topic. SNS does not wait for a reply. After an error Lambda invokes the
+// function again.
 func (h *Handler) sns(ctx context.Context, e event) ([]byte, error) {
 	return h.carryOut(ctx, triggerSNS, e, h.readSNS(ctx, e, departure.Meta{}))
 }
 
-// readSNS reads the message of every record. A message that cannot be read is a failed event beside the others.
+// readSNS reads the message of every record. It returns a Failed event for each message that cannot be read.
 func (h *Handler) readSNS(ctx context.Context, e event, _ departure.Meta) []departure.Event {
 	var events []departure.Event
 	for _, record := range e.records {
@@ -28,7 +28,7 @@ func (h *Handler) readSNS(ctx context.Context, e event, _ departure.Meta) []depa
 	return events
 }
 
-// isEnvelope reports an SNS message as it lies in a queue that is subscribed to the topic.
+// isEnvelope reports whether the event is an SNS message from a queue that is subscribed to the topic.
 func isEnvelope(e event) bool { return e.Has("Type", "TopicArn", "Message") }
 
 func (h *Handler) readEnvelope(ctx context.Context, e event, meta departure.Meta) []departure.Event {

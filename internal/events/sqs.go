@@ -19,15 +19,15 @@ const triggerSQS = "sqs"
 
 func isSQS(e event) bool { return e.hasRecordsOf("aws:sqs") }
 
-// message is one message of the queue, and what became of the departures in it.
+// message is one message of the queue, with the outcomes of its departures.
 type message struct {
 	awsevents.SQSMessage
 	outcomes []*departure.Outcome
 }
 
-// sqs is a batch from the queue. What may work later stays in the queue, hidden as long as its fault asks for. What
-// somebody must act on moves to the dead-letter queue at once, with the reason. The reply names the messages that
-// stay: Lambda deletes all others.
+// sqs carries out a batch of messages from the queue. A departure that may work later stays in the queue, hidden until
+// its next try. One that failed is sent to the dead-letter queue at once, with the reason. The reply names the
+// messages that stay in the queue; Lambda deletes the others.
 func (h *Handler) sqs(ctx context.Context, e event) ([]byte, error) {
 	// All messages are one batch, so that a merchant's bind list is read once.
 	var events []departure.Event
@@ -46,7 +46,7 @@ func (h *Handler) sqs(ctx context.Context, e event) ([]byte, error) {
 		ends[i] = len(events)
 	}
 	outcomes := h.run(ctx, h.cfg.Offboard.Run, events)
-	// All messages are settled at once: where the queue does not answer, each of them waits for its time.
+	// All messages are settled at the same time. Where SQS does not answer, they wait for the timeout together.
 	messages, settled := make([]message, len(e.records)), make([]bool, len(e.records))
 	var group errgroup.Group
 	start := 0
@@ -71,8 +71,8 @@ func (h *Handler) sqs(ctx context.Context, e event) ([]byte, error) {
 	return strictjson.Marshal(reply)
 }
 
-// endTries makes the last try a failure. SQS would move the message to the dead-letter queue too, but without the
-// reason.
+// endTries makes a Retry on the last try Failed, so that the dead letter has the reason. SQS would move the message to
+// the dead-letter queue without it.
 func (m message) endTries() {
 	if len(m.outcomes) != 1 || m.outcomes[0].Status != departure.Retry || m.received() < queue.MaxReceives {
 		return
@@ -87,13 +87,14 @@ func (m message) received() int {
 	return n
 }
 
-// settle sends what failed to the dead-letter queue and keeps what may work later. It returns whether the message can
-// be deleted.
+// settle sends failed departures to the dead-letter queue, and hides the message where a departure may work later. It
+// returns whether the message can be deleted.
 func (h *Handler) settle(ctx context.Context, m message) bool {
 	h.sendToDeadLetterQueue(ctx, triggerSQS, m.outcomes, []byte(m.Body))
-	i := slices.IndexFunc(m.outcomes, func(o *departure.Outcome) bool { return o.Status == departure.Failed && o.Lost() })
+	failed := func(o *departure.Outcome) bool { return o.Status == departure.Failed && o.Lost() }
+	i := slices.IndexFunc(m.outcomes, failed)
 	if i < 0 && len(m.outcomes) > 1 {
-		// One message each from here on: what is done must not be done again.
+		// Each departure gets its own message, so that those that are done are not carried out again.
 		h.enqueue(ctx, m.outcomes, (*departure.Outcome).Lost)
 	}
 	if i < 0 {
@@ -102,8 +103,7 @@ func (h *Handler) settle(ctx context.Context, m message) bool {
 	if i < 0 {
 		return true
 	}
-	// It is hidden as long as the outcome asks for. If hiding fails, it comes back when its present visibility timeout
-	// ends.
+	// If hiding fails, the message is received again when its present visibility timeout ends.
 	wait := h.wait(m.outcomes[i], queue.Wait(m.outcomes[i].Class, m.received(), h.cfg.Now()))
 	if err := h.cfg.Queue.Hide(ctx, m.ReceiptHandle, wait); err != nil {
 		h.cfg.Log.WarnContext(ctx, "message stays in the queue", "messageId", m.MessageId, "reason", err.Error())
@@ -111,7 +111,7 @@ func (h *Handler) settle(ctx context.Context, m message) bool {
 	return false
 }
 
-// readMessage reads the body of a message. One that cannot be read is a failed event.
+// readMessage reads the body of a message. It returns a Failed event for a body that cannot be read.
 func (h *Handler) readMessage(ctx context.Context, m awsevents.SQSMessage) []departure.Event {
 	meta := h.envelope()
 	meta.ID = m.MessageId
@@ -125,7 +125,7 @@ func (h *Handler) readMessage(ctx context.Context, m awsevents.SQSMessage) []dep
 	return of("sqs message", h.readQueued(ctx, body, meta))
 }
 
-// readQueued reads an event that lies in the queue. An event whose trigger sends nothing to the queue is refused.
+// readQueued reads an event from the queue. It refuses an event of a kind that is never queued.
 func (h *Handler) readQueued(ctx context.Context, e event, meta departure.Meta) []departure.Event {
 	t, err := triggerOf(e)
 	if err == nil && t.read == nil {

@@ -13,19 +13,19 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// trigger is one way in. Its name stands in the log.
+// trigger is a kind of event. The log has its name.
 type trigger struct {
 	name string
-	// is reports whether the event came this way. It looks at the structure alone.
+	// is reports whether the event is of this kind. It depends on the event's structure alone.
 	is func(event) bool
-	// read reads the departures of an event that may lie in the queue. It is nil for an event that may not.
+	// read reads the departures of an event that is in the queue. It is nil for a kind that is never queued.
 	read func(*Handler, context.Context, event, departure.Meta) []departure.Event
-	// reply carries out an event of Lambda's and returns the reply. It is nil for an event that cannot invoke the
-	// function.
+	// reply carries out an event that invoked the function, and returns the reply. It is nil for a kind that cannot
+	// invoke the function.
 	reply func(*Handler, context.Context, event) ([]byte, error)
 }
 
-// triggers returns the table of triggers. The first row that fits an event counts.
+// triggers returns the table of triggers. An event has the first row that fits it.
 func triggers() []trigger {
 	return []trigger{
 		{triggerSNS, isSNS, (*Handler).readSNS, (*Handler).sns},
@@ -49,7 +49,7 @@ func Triggers() []string {
 	return names
 }
 
-// triggerUnknown is the name for an event of no trigger.
+// triggerUnknown is the name in the log for an event that has no row.
 const triggerUnknown = "unknown"
 
 // Trigger returns the name of the trigger by which Lambda got the event: "sns", "sqs", "http", "eventbridge" or
@@ -80,7 +80,7 @@ func triggerOf(e event) (trigger, error) {
 	if rows[i].name == triggerDirect {
 		return rows[i], nil
 	}
-	// Beside an envelope, dry_run and the like would be ignored.
+	// Next to an envelope, members such as dry_run would be ignored.
 	return rows[i], departure.Misplaced(e.Object, "")
 }
 
@@ -90,16 +90,17 @@ func refuse(what string) error {
 	return fmt.Errorf(`%s is not carried out here; a departure looks like {"uid":"E1001"}`, what)
 }
 
-// event is an event of Lambda's. Its members are read once; those that tell the triggers apart are decoded.
+// event is an event that Lambda delivered. Its members are read once. The members by which triggers are recognised are
+// decoded.
 type event struct {
 	strictjson.Object
-	payload []byte // as it came
+	payload []byte // as it was delivered
 	records []record
-	// context is requestContext, nil where there is none or where it is no object.
+	// context is requestContext, or nil where there is none or where it is no object.
 	context strictjson.Object
 }
 
-// record is a record of SNS or SQS: they spell the name of their service differently.
+// record is a record of SNS or SQS. SNS has the service in EventSource, SQS in eventSource.
 type record struct {
 	SNSSource string              `json:"EventSource"`
 	SNS       awsevents.SNSEntity `json:"Sns"`
@@ -114,24 +115,24 @@ func readEvent(payload []byte) (event, error) {
 	e := event{Object: members, payload: payload}
 	if e.Has("Records") {
 		if strictjson.Unmarshal(e.Object["Records"], &e.records) != nil {
-			e.records = nil // records that do not fit belong to no trigger
+			e.records = nil // an event with unreadable records has no row
 		}
 	}
 	if e.Has("requestContext") {
-		e.context, _ = strictjson.ParseObject(e.Object["requestContext"]) // nor does another context
+		e.context, _ = strictjson.ParseObject(e.Object["requestContext"]) // nil as well where it is unreadable
 	}
 	return e, nil
 }
 
-// hasRecordsOf looks at the first record: Lambda never mixes services.
+// hasRecordsOf reports whether the first record is of this service. Lambda never mixes services.
 func (e event) hasRecordsOf(service string) bool {
 	return len(e.records) > 0 && service == e.records[0].service()
 }
 
 func (r record) service() string { return r.SNSSource + r.EventSource }
 
-// describe says what an event of no trigger is. It quotes only what cannot be a value of a payload: the name of a
-// service, and names of members that are letters.
+// describe returns a text for an event that has no row. It quotes only the name of a service, and names of members
+// that are letters: nothing else is safe from being a value of a payload.
 func (e event) describe() string {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	switch {

@@ -359,8 +359,8 @@ func TestPostUnbind(t *testing.T) {
 	}
 }
 
-// A topic or an event source with an entry speaks the language of its vendor; without one it sends events.
-func TestATopicSpeaksItsVendorsLanguage(t *testing.T) {
+// A topic or an event source with an entry sends events in the format of its vendor; without one it sends events.
+func TestATopicMayCarryItsVendorsFormat(t *testing.T) {
 	const words = `{
 		"employee-left": {"left_when":{"event":["terminated"]},"uid":"employee.id"},
 		"hr": {"left_when":{"event":["terminated"]},"uid":"employee.id"}

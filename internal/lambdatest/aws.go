@@ -9,8 +9,8 @@ import (
 	"sync"
 )
 
-// AWS is Secrets Manager, SQS and EventBridge Scheduler at one address, as AWS_ENDPOINT_URL in a function's environment
-// wants it.
+// AWS serves the stand-ins for Secrets Manager, SQS and EventBridge Scheduler at one address, since a function has one
+// AWS_ENDPOINT_URL.
 type AWS struct {
 	Secrets   *SecretsManager
 	SQS       *SQS
@@ -30,8 +30,8 @@ const (
 	ServiceScheduler = "Scheduler"
 )
 
-// Operation returns the service and operation that a request of an SDK client is for, such as SQS and
-// "SendMessageBatch". Both are "" for any other request.
+// Operation returns the service and the operation of an SDK client's request, such as SQS and "SendMessageBatch". Both
+// are "" for any other request.
 func Operation(r *http.Request) (service, operation string) {
 	target, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	switch target {
@@ -55,9 +55,9 @@ func (a *AWS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Fault is what goes wrong with calls of a service. Exactly one of Code, Status alone, Hang and Drop is set.
+// Fault makes calls of a service fail. Exactly one of Code, Status alone, Hang and Drop is set.
 type Fault struct {
-	// Times is how many calls it is for: 0 means one, less than 0 all.
+	// Times is how many calls fail: 0 means one, less than 0 all.
 	Times int
 	// Code is an AWS error code such as "ThrottlingException". Status is its HTTP status, 400 if zero.
 	Code string

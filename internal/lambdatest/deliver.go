@@ -15,7 +15,7 @@ type Invoker interface {
 	Invoke(ctx context.Context, event []byte) (Reply, error)
 }
 
-// Delivery is what became of one batch of messages.
+// Delivery is the result of the delivery of one batch of messages.
 type Delivery struct {
 	// Received are the messages that the function got. Their Delay is how long they would have been hidden on AWS.
 	Received []Message
@@ -34,9 +34,9 @@ func (q *Queue) Deliver(ctx context.Context, fn Invoker, limit int) (Delivery, e
 	return q.deliver(ctx, fn, limit, func(*Message) bool { return true })
 }
 
-// DeliverDue is Deliver for the messages that are visible now. What is not done is visible again after the queue's
-// visibility timeout, counted from now, or after what the function asked for. In a bubble of testing/synctest the time
-// is virtual.
+// DeliverDue is Deliver for the messages that are visible now. A message that is not done becomes visible again after
+// the queue's visibility timeout, counted from now, or after the time that the function has set. In a bubble of
+// testing/synctest the time is virtual.
 func (q *Queue) DeliverDue(ctx context.Context, fn Invoker, limit int) (Delivery, error) {
 	now := time.Now()
 	return q.deliver(ctx, fn, limit, func(m *Message) bool { return !m.visible.After(now) })
@@ -99,8 +99,9 @@ func (q *Queue) record(m *Message) awsevents.SQSMessage {
 	return record
 }
 
-// failures returns what the reply leaves undone. As in SQS's mapping, an empty reply, null and an empty list mean that
-// all is done; an identifier that is empty, null, misspelt or unknown means that nothing is.
+// failures returns the messages that are not done by the reply. As in Lambda's event source mapping, an empty reply,
+// null and an empty list mean that all are done; an identifier that is empty, null, misspelt or unknown means that
+// none is done.
 func failures(payload []byte, batch []*Message) []*Message {
 	if len(payload) == 0 {
 		return nil
@@ -122,7 +123,7 @@ func failures(payload []byte, batch []*Message) []*Message {
 	return failed
 }
 
-// settle puts what failed back into the queue, or into the dead-letter queue.
+// settle puts the failed messages back into the queue, or into the dead-letter queue.
 func (q *Queue) settle(batch, failed []*Message, d *Delivery) {
 	q.sqs.mu.Lock()
 	defer q.sqs.mu.Unlock()

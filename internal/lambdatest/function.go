@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// Region is where functions, secrets and queues seem to be.
+// Region is the region in the environment of functions and in the URLs of queues.
 const Region = "us-east-1"
 
 // accountID is the account of AWS's own examples.
 const accountID = "123456789012"
 
-// Config says which function to start, and how.
+// Config configures a [Function].
 type Config struct {
 	// Path is the built binary, which Lambda calls bootstrap.
 	Path string
@@ -34,7 +34,7 @@ type Config struct {
 type Function struct {
 	config  Config
 	timeout time.Duration // of an invocation
-	log     *os.File      // not a pipe: what the process wrote before its reply is there when the reply is
+	log     *os.File      // not a pipe: the lines that the process wrote before its reply can be read with the reply
 	server  *Server       // of the Runtime API
 	events  chan *invocation
 
@@ -51,12 +51,12 @@ type process struct {
 	asked   chan time.Time   // gets the time at which it first asked for an event
 	over    chan struct{}    // closed when it has ended
 	state   *os.ProcessState // how, set before over is closed
-	exit    *ExitError       // the same as an error
+	exit    *ExitError       // the error of an invocation during which it has ended
 }
 
 // kill ends the process and waits until it has ended.
 func (p *process) kill() {
-	_ = p.Kill() // it errs only where the process has already ended
+	_ = p.Kill() // it errs only if the process has already ended
 	<-p.over
 }
 

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// InMemory serves h to the returned client over [net.Pipe] instead of sockets, so that in a bubble of
-// [testing/synctest] a real HTTP exchange takes virtual time only. The client reaches h under every address; baseURL
-// is a loopback one. When the test ends, the connections are closed, and then it waits for the handlers: they must
-// obey their request's context.
+// InMemory serves h to the returned client over [net.Pipe] instead of sockets. In a bubble of [testing/synctest] a
+// real HTTP exchange then takes virtual time only. The client reaches h under every address; baseURL is a loopback
+// address. When the test ends, InMemory closes the connections and waits for the handlers, which must obey their
+// request's context.
 func InMemory(t testing.TB, h http.Handler) (client *http.Client, baseURL string) {
 	t.Helper()
 	listener := &pipeListener{dialed: make(chan net.Conn), closed: make(chan struct{})}

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Reply is what an invocation ended in: a payload, or an error of the function.
+// Reply is the result of an invocation: a payload, or an error of the function.
 type Reply struct {
 	RequestID string
 	// Payload is what the function returned; of an error, the JSON that callers and destinations get.

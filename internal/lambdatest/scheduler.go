@@ -17,7 +17,7 @@ import (
 )
 
 // Scheduler stands in for Amazon EventBridge Scheduler with one-time schedules whose targets are queues. It is an
-// [http.Handler]. Every group exists. Nothing fires by itself: [Scheduler.MoveTo] moves its clock.
+// [http.Handler]. Every group exists. Schedules are delivered by [Scheduler.MoveTo] alone, which moves the clock.
 type Scheduler struct {
 	endpoint
 
@@ -29,7 +29,7 @@ type Scheduler struct {
 	calls     map[string]int
 }
 
-// scheduled is a schedule: what is known of it, and the whole as it was sent.
+// scheduled is a schedule: the members that the stand-in uses, and the request as it was sent.
 type scheduled struct {
 	Name, GroupName, ScheduleExpression string
 
@@ -41,7 +41,7 @@ type scheduled struct {
 	sent map[string]any
 }
 
-// NewScheduler returns one without schedules, whose targets are the queues of a stand-in for SQS.
+// NewScheduler returns a stand-in without schedules. The targets are the queues of a stand-in for SQS.
 func NewScheduler(queues *SQS) *Scheduler {
 	s := &Scheduler{sqs: queues, schedules: map[string]*scheduled{}, calls: map[string]int{}}
 	s.operations = map[string]func([]byte) (any, *apiError){
@@ -72,8 +72,8 @@ func (s *Scheduler) Now() time.Time {
 
 func (s *Scheduler) now() time.Time { return time.Now().Add(s.ahead) }
 
-// MoveTo moves the clock to t. What is due then is sent to its queue and deleted, the earliest first. It returns the
-// names of these schedules. A target that is no queue of the stand-in gets nothing.
+// MoveTo moves the clock to t. Schedules that are then due are sent to their queues and deleted, the earliest first.
+// It returns their names. A target that is no queue of the stand-in gets nothing.
 func (s *Scheduler) MoveTo(t time.Time) (fired []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -104,7 +104,7 @@ func (s *Scheduler) Next() (next time.Time) {
 	return next
 }
 
-// Inputs returns what each schedule will send, by name.
+// Inputs returns the input of each schedule, by name.
 func (s *Scheduler) Inputs() map[string]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,8 +126,8 @@ func (s *Scheduler) Due() map[string]time.Time {
 	return due
 }
 
-// OnTheDay returns fn as it is when the stand-in's clock is right. A function's own clock cannot be moved, so
-// [Scheduler.Present] changes each event.
+// OnTheDay returns fn as it would be by the stand-in's clock. A function's own clock cannot be moved, so each event is
+// changed by [Scheduler.Present].
 func (s *Scheduler) OnTheDay(fn Invoker) Invoker { return onTheDay{s, fn} }
 
 type onTheDay struct {
@@ -143,8 +143,8 @@ func (o onTheDay) Invoke(ctx context.Context, event []byte) (Reply, error) {
 // effectiveAt finds when a departure is due in a canonical event, also where an event of SQS has it as a string.
 var effectiveAt = regexp.MustCompile(`(\\?"effective_at\\?":\\?")([^"\\]+)`)
 
-// Present returns canonical events, or an event of SQS with such, as they are for a function on the day: the present
-// moment is in the place of each effective_at that has come by the stand-in's clock and is ahead of the real one.
+// Present returns a canonical event, or an event of SQS with canonical events, changed for a function with the real
+// clock: each effective_at that is past by the stand-in's clock, and future by the real clock, becomes the real time.
 func (s *Scheduler) Present(text string) string {
 	now, moved := time.Now(), s.Now()
 	return effectiveAt.ReplaceAllStringFunc(text, func(found string) string {
@@ -157,7 +157,7 @@ func (s *Scheduler) Present(text string) string {
 	})
 }
 
-// Calls returns how often the operation was asked for, such as "GetSchedule", also where it failed.
+// Calls returns the number of calls of an operation, such as "GetSchedule". Failed calls count too.
 func (s *Scheduler) Calls(operation string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -211,7 +211,7 @@ func (s *Scheduler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serve(w, r, operation)
 }
 
-// write creates a schedule, or replaces the whole of one that exists.
+// write creates a schedule, or replaces an existing one as a whole.
 func (s *Scheduler) write(input []byte, exists bool) (any, *apiError) {
 	one := new(scheduled)
 	if err := decode(input, one); err != nil {
@@ -246,7 +246,7 @@ func noSchedule() *apiError {
 	return &apiError{"ResourceNotFoundException", "The schedule does not exist."}
 }
 
-// existing does something with a schedule that exists.
+// existing calls a function with an existing schedule.
 func (s *Scheduler) existing(input []byte, do func(*scheduled) any) (any, *apiError) {
 	var in scheduled
 	if err := decode(input, &in); err != nil {

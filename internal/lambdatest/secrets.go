@@ -18,7 +18,7 @@ type secretInput struct {
 	SecretID string `json:"SecretId"`
 }
 
-// NewSecretsManager returns one without secrets.
+// NewSecretsManager returns a stand-in without secrets.
 func NewSecretsManager() *SecretsManager {
 	s := &SecretsManager{secrets: map[string]map[string]any{}, reads: map[string]int{}}
 	s.operations = map[string]func([]byte) (any, *apiError){"GetSecretValue": s.getSecretValue}
@@ -52,8 +52,7 @@ func (s *SecretsManager) Delete(name string) {
 	delete(s.secrets, name)
 }
 
-// Reads returns how often the secret was asked for. Every request counts: also one that failed, and each attempt of
-// an SDK client.
+// Reads returns the number of requests for the secret. Failed requests and each attempt of an SDK client count too.
 func (s *SecretsManager) Reads(name string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,7 +2,7 @@
 // its built binary, Secrets Manager, SQS, which passes to the function what it has queued, and EventBridge Scheduler.
 //
 // Tests, benchmarks and `make run` use it; it needs no account and no network. Every stand-in is an [http.Handler]
-// that speaks the service's own protocol, so the function uses its real SDK clients.
+// with the service's own protocol, so the function uses its real SDK clients.
 package lambdatest
 
 import (

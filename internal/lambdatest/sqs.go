@@ -21,11 +21,12 @@ type SQS struct {
 	refused []entryFault
 }
 
-// QueueConfig says how a queue behaves. Zero values are SQS's own defaults.
+// QueueConfig configures a [Queue]. The zero value of each member is SQS's default.
 type QueueConfig struct {
-	// Visibility is how long a message that was not done stays hidden, 30 s if zero.
+	// Visibility is how long a received message stays hidden. Default 30 s.
 	Visibility time.Duration
-	// DeadLetter takes a message that was received MaxReceives times and not done. Without it, the message stays.
+	// DeadLetter is the queue for messages that were received MaxReceives times and are not done. Nil means that they
+	// stay.
 	DeadLetter  *Queue
 	MaxReceives int
 	// MaxBytes is the limit of a message with its attributes, 1 MiB if zero. Older queues have 256 KiB.
@@ -75,7 +76,7 @@ type entryFault struct {
 	times      int
 }
 
-// NewSQS returns one without queues.
+// NewSQS returns a stand-in without queues.
 func NewSQS() *SQS {
 	s := &SQS{queues: map[string]*Queue{}}
 	s.operations = map[string]func([]byte) (any, *apiError){
@@ -110,14 +111,14 @@ func (s *SQS) FailEntries(text, code string, times int) {
 	s.refused = append(s.refused, entryFault{text, code, times})
 }
 
-// Messages returns what is in the queue, oldest first, without what the function has just received.
+// Messages returns the messages in the queue, oldest first, without those in flight.
 func (q *Queue) Messages() []Message {
 	q.sqs.mu.Lock()
 	defer q.sqs.mu.Unlock()
 	return copies(q.waiting)
 }
 
-// InFlight returns what the function has received and not answered for yet.
+// InFlight returns the messages that the function has received and not finished yet.
 func (q *Queue) InFlight() (list []Message) {
 	q.sqs.mu.Lock()
 	defer q.sqs.mu.Unlock()
@@ -160,7 +161,7 @@ func (s *SQS) sendTo(arn, body string) {
 	}
 }
 
-// Redrive moves all messages to another queue, as new ones: what StartMessageMoveTask does with a dead-letter queue.
+// Redrive moves all messages to another queue as new messages, like StartMessageMoveTask.
 func (q *Queue) Redrive(to *Queue) {
 	q.sqs.mu.Lock()
 	defer q.sqs.mu.Unlock()
@@ -185,7 +186,7 @@ func copies(list []*Message) []Message {
 	return out
 }
 
-// entry is one of SendMessageBatch's.
+// entry is an entry of SendMessageBatch.
 type entry struct {
 	ID                string `json:"Id"`
 	MessageBody       string
@@ -193,7 +194,7 @@ type entry struct {
 	MessageAttributes map[string]Attribute
 }
 
-// message returns the entry as a message, and what SQS refuses about it.
+// message returns the entry as a message, or the error by which SQS refuses it.
 func (in entry) message(maxBytes int) (*Message, *apiError) {
 	delay := time.Duration(in.DelaySeconds) * time.Second
 	m := &Message{Body: in.MessageBody, Attributes: in.MessageAttributes, Delay: delay}
@@ -273,7 +274,7 @@ func noQueue() *apiError {
 	return &apiError{"QueueDoesNotExist", "The specified queue does not exist."}
 }
 
-// entryFault returns what FailEntries wants for a body.
+// entryFault returns the fault that FailEntries has set for a body.
 func (s *SQS) entryFault(body string) *apiError {
 	i := slices.IndexFunc(s.refused, func(f entryFault) bool { return strings.Contains(body, f.text) })
 	if i < 0 {
@@ -313,7 +314,7 @@ func (s *SQS) changeVisibility(input []byte) (any, *apiError) {
 	return struct{}{}, nil
 }
 
-// getQueueAttributes returns the ARN, which every queue has, whatever is asked for.
+// getQueueAttributes returns the ARN, whichever attributes are requested.
 func (s *SQS) getQueueAttributes(input []byte) (any, *apiError) {
 	var in struct {
 		QueueURL string `json:"QueueUrl"`

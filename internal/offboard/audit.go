@@ -9,12 +9,12 @@ type Audited struct {
 	Leavers  []string // the uids of those of them who are not among the active people, sorted
 }
 
-// Matched returns how many of those who are bound are active.
+// Matched returns how many people are bound and active.
 func (a Audited) Matched() int { return a.Bound - len(a.Leavers) }
 
-// Audit compares who is bound to the merchants, or to all where none is named, with the people who are still
-// employed. It changes nothing. It returns the merchants who have anybody bound, sorted; errors are those of
-// [Service.Bindings].
+// Audit compares the people who are bound with those who are still employed, for these merchants, or for all where
+// none is named. It changes nothing. It returns a row for each merchant with somebody bound, sorted by merchant. Its
+// errors are those of [Service.Bindings].
 func (s *Service) Audit(ctx context.Context, merchants []string, isActive func(uid string) bool) ([]Audited, error) {
 	bindings, err := s.Bindings(ctx, merchants)
 	if err != nil {
@@ -22,7 +22,7 @@ func (s *Service) Audit(ctx context.Context, merchants []string, isActive func(u
 	}
 	var all []Audited
 	lastUID := ""
-	for _, b := range bindings { // sorted, so that the rows of one uid are neighbours
+	for _, b := range bindings { // sorted by merchant and uid: rows with the same uid come one after the other
 		isNew := len(all) == 0 || all[len(all)-1].Merchant != b.Merchant
 		if !b.Bound || !isNew && lastUID == b.UID {
 			continue

@@ -20,7 +20,8 @@ type Binding struct {
 }
 
 // Bindings returns the bind lists of the merchants, or of all where none is named, sorted by merchant and uid. It errs
-// where one of the lists cannot be read: a part would be taken for the whole. The error names each merchant.
+// where any of the lists cannot be read, since a part could be mistaken for the whole. The error names each merchant
+// whose list cannot be read.
 func (s *Service) Bindings(ctx context.Context, merchants []string) ([]Binding, error) {
 	if len(merchants) == 0 {
 		var err error

@@ -11,19 +11,19 @@ import (
 	"wedata-unbind/internal/wedata"
 )
 
-// Health is whether departures from one merchant would work now.
+// Health reports whether departures from one merchant would work now.
 type Health struct {
 	Merchant string        // the authorizer appid, or "" where it is not known
 	Token    bool          // whether there is a token to call with
 	Age      time.Duration // since the secret with the token was last written; 0 where that is not known
 	List     bool          // whether the bind list can be read
-	// Fault is what would become of a departure, as an outcome without a uid. Its Status is "" where nothing is wrong.
+	// Fault is the outcome that a departure would have, without a uid. Its Status is "" where nothing is wrong.
 	Fault departure.Outcome
 }
 
-// Check reads the bind list of the merchants, or of all where none is named, in the order given. It unbinds nobody, and
-// calls once: a merchant whom WeChat refuses just now has a fault. Only a refused token is renewed, as for a departure.
-// Where the merchants cannot be read, one Health without a merchant says so.
+// Check reads the bind list of each merchant, or of all where none is named, and returns a Health for each in the same
+// order. It unbinds nobody. It calls WeChat once for each merchant, and a second time only with a renewed token. Where
+// the merchants cannot be read, it returns one Health without a merchant.
 func (s *Service) Check(ctx context.Context, merchants []string) []Health {
 	once := *s
 	once.cfg.Attempts = 1
@@ -50,7 +50,7 @@ func (s *Service) Check(ctx context.Context, merchants []string) []Health {
 
 func (m *merchant) health(ctx context.Context) Health {
 	h := Health{Merchant: m.appid}
-	_, err := m.list(ctx, func(string) bool { return false }) // whether it can be read is enough
+	_, err := m.list(ctx, func(string) bool { return false }) // the entries are not needed
 	if m.token != nil && m.token.Value != "" {
 		h.Token = true
 		if !m.token.Written.IsZero() {
@@ -60,7 +60,7 @@ func (m *merchant) health(ctx context.Context) Health {
 	h.List = err == nil
 	answer, _ := errors.AsType[*wedata.Error](err)
 	isUnused := m.cfg.Trust && answer != nil && (answer.Class == wedata.PermissionMissing || isNotFound(err))
-	if err != nil && !isUnused { // a departure does not need the list where it is not to be verified
+	if err != nil && !isUnused { // with Trust a departure does not read the list
 		settle(&h.Fault, err)
 	}
 	return h

@@ -22,12 +22,12 @@ const (
 	classSchedule   = "schedule"
 )
 
-// noTime is the error of a call that the context leaves no time for.
+// noTime returns the error of a call that is not made since the context has ended.
 func noTime(ctx context.Context) error {
 	return fmt.Errorf("no time left in this invocation: %w", ctx.Err())
 }
 
-// settle sets the outcome of a departure whose last call ended in err. Nil is errcode 0.
+// settle sets the outcome of a departure from the error of its last call. Nil means errcode 0.
 func settle(o *departure.Outcome, err error) {
 	if err == nil {
 		o.Status = departure.Unbound
@@ -38,12 +38,9 @@ func settle(o *departure.Outcome, err error) {
 	if timeout || departure.IsTemporary(err) {
 		o.Status = departure.Retry
 	}
-	var classified interface{ Class() string }
 	if answer, ok := errors.AsType[*wedata.Error](err); ok {
 		o.ErrCode, o.RID, o.Class = answer.Code, answer.RID, string(answer.Class)
-	} else if errors.As(err, &classified) {
-		o.Class = classified.Class()
-	} else if timeout {
+	} else if o.Class = departure.ClassOf(err); o.Class == "" && timeout {
 		o.Class = classNoTime
 	}
 }
@@ -51,9 +48,9 @@ func settle(o *departure.Outcome, err error) {
 // policy is what to do after an error of WeChat.
 type policy struct {
 	again bool // the same call may succeed in a moment
-	halts bool // the whole merchant is concerned, so send it nothing more
-	// verify: read the bind list. The uid may be unbound or unknown all the same: WeChat does not document its reply
-	// for a uid that is not bound, and most leavers were never bound.
+	halts bool // every call for this merchant would fail the same way: make no more
+	// verify means to read the bind list: the uid may be unbound or unknown in spite of the error. WeChat does not
+	// document its reply for a uid that is not bound, and most leavers were never bound.
 	verify bool
 }
 
@@ -65,7 +62,7 @@ func policyOf(err error) policy {
 	switch answer.Class {
 	case wedata.Busy:
 		return policy{again: true, verify: true}
-	case wedata.Unclear: // the page of a proxy comes again as a rule; a fault of the server does not
+	case wedata.Unclear: // a proxy mostly sends its page again, while a fault of the server may pass
 		return policy{again: answer.HTTPStatus >= 500, verify: true}
 	case wedata.Network:
 		return policy{again: true}
@@ -75,13 +72,13 @@ func policyOf(err error) policy {
 	return policy{halts: true}
 }
 
-// isNotFound reports a page in the place of the API's answer: this WeChat does not have the call.
+// isNotFound reports whether the reply is a page with HTTP 404: this base URL does not have the API.
 func isNotFound(err error) bool {
 	answer, ok := errors.AsType[*wedata.Error](err)
 	return ok && answer.Class == wedata.Unclear && answer.HTTPStatus == http.StatusNotFound
 }
 
-// refusedError is a token that WeChat refuses although it was read anew.
+// refusedError is the error for a token that WeChat refuses after the secret was read again.
 type refusedError struct {
 	appid  string
 	token  *Token
@@ -96,10 +93,10 @@ func (e *refusedError) Error() string {
 
 func (e *refusedError) Unwrap() error { return e.answer }
 
-// name is how errors name a merchant whose appid may be unknown.
+// name returns what errors call a merchant, whose appid may be unknown.
 func name(appid string) string { return cmp.Or(appid, "the merchant") }
 
-// readable writes a duration as 3h12m, or as 45s where it is under a minute.
+// readable returns a duration as text: 3h12m, or 45s where it is under a minute.
 func readable(d time.Duration) string {
 	if d < time.Minute {
 		return d.Truncate(time.Second).String()

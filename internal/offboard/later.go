@@ -12,28 +12,29 @@ import (
 	"wedata-unbind/internal/departure"
 )
 
-// Schedules keeps departures until they are due, and cancellations for 14 days. For each uid and merchant it keeps the
-// newest event by time; the merchant "" is one of its own and stands for every merchant. Its errors name their class by
-// a method Class() string.
+// Schedules keeps departures until they are due, and cancellations for 14 days. It keeps the newest event by time for
+// each uid and merchant. The merchant "" means every merchant, and has an event of its own. Errors name their class by
+// a method Class() string, and tell by a method Temporary() bool whether they may pass.
 type Schedules interface {
-	// Standing returns all that is kept for a person. The EffectiveAt of a cancellation is when it ends.
+	// Standing returns all events that are kept for a person. The EffectiveAt of a cancellation is when it ends.
 	Standing(ctx context.Context, uid string) ([]departure.Departure, error)
-	// Put keeps the departure or cancellation, unless a newer one is there. It returns the newer one of the two.
+	// Put keeps the departure or cancellation, unless a newer one is kept already. It returns the newer one of the
+	// two.
 	Put(ctx context.Context, d departure.Departure) (departure.Departure, error)
-	// Remove removes what is kept for a uid and merchant, if anything is.
+	// Remove removes the event that is kept for a uid and merchant. It is no error if there is none.
 	Remove(ctx context.Context, uid, merchant string) error
 }
 
 const (
-	// firing is how long before and after its due minute a schedule may be in the hands of EventBridge Scheduler, which
-	// delivers within 60 s and deletes it afterwards (EventBridge Scheduler User Guide, "Schedule types"). A schedule
-	// that is changed meanwhile could be deleted with the change.
+	// firing is how long before and after its due minute EventBridge Scheduler may be delivering or deleting a
+	// schedule: it delivers within 60 s and deletes it afterwards (EventBridge Scheduler User Guide, "Schedule
+	// types"). A change in this time could be deleted with the schedule.
 	firing = 2 * time.Minute
-	// afterFiring is when a change in that time is verified.
+	// afterFiring is how long after such a change it is verified.
 	afterFiring = 10 * time.Minute
 )
 
-// unsetError is a departure or cancellation for the schedules where there are none.
+// unsetError is the error of a later departure or a cancellation where Schedules is nil.
 type unsetError struct{}
 
 func (unsetError) Error() string {
@@ -43,17 +44,17 @@ func (unsetError) Error() string {
 // Class returns the class of the fault.
 func (unsetError) Class() string { return classSchedule }
 
-// person is what is kept for one person, asked once in a batch.
+// person has the events that are kept for one person. They are read once in a batch.
 type person struct {
 	uid   string
-	later []*departure.Outcome // scheduled or cancelled before anything of the person is carried out
-	known chan struct{}        // closed when what follows is known
+	later []*departure.Outcome // to be scheduled or cancelled, before any departure of the person is carried out
+	known chan struct{}        // closed when the fields below are set
 	kept  []departure.Departure
 	err   error
 }
 
-// people are the people of a batch whose schedules are asked: those with a departure that belongs to the schedules, or
-// that waited in the queue.
+// people are the people of a batch whose schedules are read, by uid: those with a later departure, a cancellation, or
+// a departure that was in the queue.
 type people map[string]*person
 
 func (ps people) add(uid string) *person {
@@ -65,8 +66,8 @@ func (ps people) add(uid string) *person {
 	return p
 }
 
-// settle asks for each person what is kept, and schedules or cancels what belongs to the schedules, in the order of
-// the events' times. Nothing of it waits for WeChat.
+// settle reads the kept events of each person. It then schedules the later departures and carries out the
+// cancellations, in the order of the events' times. It does not wait for WeChat.
 func (ps people) settle(ctx context.Context, s *Service) {
 	start := s.cfg.Now()
 	var group errgroup.Group
@@ -93,7 +94,7 @@ func (ps people) settle(ctx context.Context, s *Service) {
 	_ = group.Wait() // every fault is in an outcome
 }
 
-// unscheduled sets the outcome of a departure whose schedules could not be asked or changed.
+// unscheduled sets the outcome of a departure whose schedules could not be read or changed.
 func unscheduled(o *departure.Outcome, err error) {
 	o.Status, o.Class, o.Detail = departure.Failed, classSchedule, err.Error()
 	if departure.IsTemporary(err) {
@@ -107,7 +108,8 @@ func (s *Service) schedule(ctx context.Context, p *person, o *departure.Outcome)
 		return
 	}
 	if o.Waited && o.EffectiveAt.Sub(s.cfg.Now()) <= firing {
-		// It may come from a schedule, whose clock is ahead of this one. The queue waits for the moment itself.
+		// The clock of EventBridge Scheduler may be ahead of this one. The departure waits in the queue, not in a new
+		// schedule.
 		o.Status, o.Class, o.NotBefore = departure.Retry, classNotDue, o.EffectiveAt
 		o.Detail = due(o.Departure) + ": it waits in the queue"
 		return
@@ -120,13 +122,13 @@ func (s *Service) schedule(ctx context.Context, p *person, o *departure.Outcome)
 	}
 	if s.put(ctx, p, o) {
 		i := slices.IndexFunc(p.kept, func(d departure.Departure) bool { return d.Merchant == o.Merchant })
-		o.EffectiveAt = p.kept[i].EffectiveAt // an event of the same time may be due later
+		o.EffectiveAt = p.kept[i].EffectiveAt // that of another event with the same time, if it is later
 		o.Status, o.Detail = departure.Scheduled, due(o.Departure)
 	}
 }
 
-// cancel takes back what is kept for the person and is older than the cancellation. The cancellation itself is kept
-// too: the departure may still come, late or once more.
+// cancel removes the kept departures of the person that are older than the cancellation. It also keeps the
+// cancellation: the departure may arrive late or again.
 func (s *Service) cancel(ctx context.Context, p *person, o *departure.Outcome) {
 	if p.overtakes(o) {
 		return
@@ -145,7 +147,8 @@ func (s *Service) cancel(ctx context.Context, p *person, o *departure.Outcome) {
 			}
 			if !all {
 				o.Status, o.Class = departure.Failed, departure.ClassBadEvent
-				o.Detail = "the departure was announced without a merchant: take it back without a merchant; it is " + due(d)
+				o.Detail = "the departure was announced without a merchant: take it back without a merchant; it is " +
+					due(d)
 				return
 			}
 			old = append(old, d)
@@ -156,7 +159,7 @@ func (s *Service) cancel(ctx context.Context, p *person, o *departure.Outcome) {
 	}
 	for _, d := range old {
 		if d.Merchant == o.Merchant {
-			continue // the cancellation is in its place
+			continue // the cancellation has replaced it
 		}
 		if err := s.cfg.Schedules.Remove(ctx, d.UID, d.Merchant); err != nil {
 			unscheduled(o, err)
@@ -170,8 +173,8 @@ func (s *Service) cancel(ctx context.Context, p *person, o *departure.Outcome) {
 	}
 }
 
-// isAll reports whether merchants that an event names are all that there are: a webhook names the one merchant of a single
-// token, and other senders need not.
+// isAll reports whether the merchants that an event names are all there are. With a single token, a webhook's event
+// names its merchant, while other senders need not name it.
 func (s *Service) isAll(ctx context.Context, named ...string) (bool, error) {
 	if len(named) == 0 {
 		return true, nil
@@ -180,8 +183,8 @@ func (s *Service) isAll(ctx context.Context, named ...string) (bool, error) {
 	return err == nil && !index && slices.Equal(named, merchants), err
 }
 
-// put keeps the outcome's event. Where it returns false, the outcome has its status: a newer event is kept already, or
-// the event has to be tried again.
+// put keeps the outcome's event and returns true. Otherwise it sets the outcome and returns false: a newer event is
+// kept already, or the event must be tried again.
 func (s *Service) put(ctx context.Context, p *person, o *departure.Outcome) bool {
 	kept, err := s.cfg.Schedules.Put(ctx, o.Departure)
 	if err != nil {
@@ -199,14 +202,14 @@ func (s *Service) put(ctx context.Context, p *person, o *departure.Outcome) bool
 			what = "cancellation "
 		}
 		o.Status, o.Class, o.NotBefore = departure.Retry, classNotDue, now.Add(afterFiring)
-		o.Detail = "it is kept in the place of a " + what + due(before) + ", whose schedule may be deleted just now: " +
-			"looked at once more later"
+		o.Detail = "it replaces a " + what + due(before) +
+			", whose schedule EventBridge Scheduler may delete just now: it is tried again later"
 		return false
 	}
 	return true
 }
 
-// replace notes what is kept for a merchant from now on, and returns what was kept before.
+// replace notes which event is now kept for a merchant, if any, and returns the one before.
 func (p *person) replace(merchant string, kept ...departure.Departure) (before departure.Departure) {
 	p.kept = slices.DeleteFunc(p.kept, func(d departure.Departure) bool {
 		if d.Merchant == merchant {
@@ -218,8 +221,8 @@ func (p *person) replace(merchant string, kept ...departure.Departure) (before d
 	return before
 }
 
-// overtakes reports whether something newer is kept for the outcome's person and merchant. The outcome then has its
-// status. Of two events of one time the cancellation is newer: a departure is announced before it is taken back.
+// overtakes reports whether a newer event is kept for the outcome's person and merchant. If so, it sets the outcome.
+// Of two events with the same time the cancellation is newer: a departure is announced before it is taken back.
 func (p *person) overtakes(o *departure.Outcome) bool {
 	var newest departure.Departure
 	for _, d := range p.kept {
@@ -241,8 +244,8 @@ func (p *person) overtakes(o *departure.Outcome) bool {
 	return true
 }
 
-// takesPartBack returns the newer cancellation for one merchant of a departure for every one, if it ends before the
-// departure is due: it would then be forgotten.
+// takesPartBack returns a newer cancellation for one merchant, where the departure is for every merchant and the
+// cancellation ends before the departure is due. The departure would then be carried out at that merchant too.
 func (p *person) takesPartBack(o *departure.Outcome) (cancelled departure.Departure, found bool) {
 	i := slices.IndexFunc(p.kept, func(d departure.Departure) bool {
 		return d.Type == departure.TypeCancelled && d.Merchant != "" && o.Merchant == "" && !d.Time.Before(o.Time) &&
@@ -254,7 +257,8 @@ func (p *person) takesPartBack(o *departure.Outcome) (cancelled departure.Depart
 	return p.kept[i], true
 }
 
-// wait waits until it is known what is kept for the person. It reports whether that settles the outcome.
+// wait waits until the person's kept events are known. It reports whether it set the outcome: a newer event is kept,
+// or there was an error.
 func (p *person) wait(ctx context.Context, o *departure.Outcome) bool {
 	select {
 	case <-p.known:
@@ -269,8 +273,8 @@ func (p *person) wait(ctx context.Context, o *departure.Outcome) bool {
 	return p.overtakes(o)
 }
 
-// forget removes what is kept of departures that an event carried out: it would unbind the people once more on its
-// day, and they may have come back by then.
+// forget removes the schedules of people whom an event has unbound. On their day they would unbind the people once
+// more, who may have come back by then.
 func (s *Service) forget(ctx context.Context, ps people, event departure.Event, outcomes []departure.Outcome) {
 	done := map[string][]*departure.Outcome{}
 	for i := range outcomes {
@@ -290,7 +294,7 @@ func (s *Service) forget(ctx context.Context, ps people, event departure.Event, 
 			everywhere, fault := s.isAll(ctx, event.Merchants...)
 			for _, o := range outcomes {
 				if err := cmp.Or(p.err, fault, s.remove(ctx, p, o, everywhere)); err != nil {
-					o.Class = cmp.Or(o.Class, classSchedule) // unverified says more
+					o.Class = cmp.Or(o.Class, classSchedule) // unverified is more important
 					o.Detail = strings.TrimPrefix(o.Detail+"; ", "; ") + "an older schedule may be left: " + err.Error()
 				}
 			}
@@ -300,7 +304,8 @@ func (s *Service) forget(ctx context.Context, ps people, event departure.Event, 
 	_ = group.Wait() // every fault is in an outcome
 }
 
-// remove removes the older departures of the outcome's merchant that are still due, and those for every merchant.
+// remove removes the kept departures for the outcome's merchant that are older and not due yet. Everywhere means that
+// the event named all merchants: then it removes those for every merchant too.
 func (s *Service) remove(ctx context.Context, p *person, o *departure.Outcome, everywhere bool) error {
 	for _, d := range slices.Clone(p.kept) {
 		mine := d.Merchant == o.Merchant || d.Merchant == "" && everywhere
@@ -314,7 +319,7 @@ func (s *Service) remove(ctx context.Context, p *person, o *departure.Outcome, e
 	return nil
 }
 
-// due says when departures are due, in UTC.
+// due returns a text that says when departures are due, in UTC.
 func due(departures ...departure.Departure) string {
 	moments := make([]string, len(departures))
 	for i, d := range departures {

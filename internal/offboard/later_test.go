@@ -283,7 +283,7 @@ func TestTheNewestEventOfAPersonStands(t *testing.T) {
 			name: "moved while its schedule fires: verified once more",
 			steps: []step{
 				{left, -3 * hour, 30 * time.Second, "", false, "scheduled", "", "list put"},
-				{left, -1 * hour, 9 * hour, "", false, "retry", "in the place of a departure due 2026-11-23T01:00Z", "list put"},
+				{left, -1 * hour, 9 * hour, "", false, "retry", "it replaces a departure due 2026-11-23T01:00Z", "list put"},
 				{left, -3 * hour, -1 * time.Second, "", true, "ignored ignored", "overtaken", "list"},
 				{left, -1 * hour, 9 * hour, "", true, "scheduled", "", "list put"},
 			},

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -16,7 +15,7 @@ import (
 	"wedata-unbind/internal/wedata"
 )
 
-// notListed is the detail of an unknown uid.
+// notListed returns the detail for a uid that is not in the bind list.
 func notListed(uid string) string {
 	const detail = "not in the merchant's bind list: never bound, or bound under another identifier"
 	if strings.ContainsAny(uid, ",;，；、") {
@@ -31,13 +30,13 @@ type merchant struct {
 	appid string
 	share int // how many calls may run at once
 
-	lock    chan struct{} // guards what follows; a mutex held while a secret is read would stop synctest's clock
-	token   *Token        // nil until it is read; a renewed one has another address
+	lock    chan struct{} // guards the fields below; a mutex held while a secret is read would stop synctest's clock
+	token   *Token        // nil until it is read; renewing it sets another pointer
 	renewed bool
-	halted  error // why nothing more is sent to this merchant
+	halted  error // why no more calls are made for this merchant
 }
 
-// merchant returns the work on one merchant of so many in the batch.
+// merchant returns the work on one merchant, in a batch with this number of merchants.
 func (s *Service) merchant(appid string, merchants int) *merchant {
 	share := (s.cfg.Concurrency + merchants - 1) / merchants
 	return &merchant{Service: s, appid: appid, share: share, lock: make(chan struct{}, 1)}
@@ -47,7 +46,7 @@ func (s *Service) merchant(appid string, merchants int) *merchant {
 func (m *merchant) unbind(whole context.Context, ps people, outcomes []*departure.Outcome) {
 	ctx := whole
 	if deadline, ok := whole.Deadline(); ok && !m.cfg.Trust {
-		// The bind list needs time too: what was unbound and not verified would be tried again.
+		// This leaves time for the bind list. Without it, what was unbound would be tried again.
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(whole, deadline.Add(-min(10*time.Second, time.Until(deadline)/3)))
 		defer cancel()
@@ -58,7 +57,7 @@ func (m *merchant) unbind(whole context.Context, ps people, outcomes []*departur
 	for i, o := range outcomes {
 		group.Go(func() error {
 			if p := ps[o.UID]; p != nil {
-				_, _ = m.current(ctx, nil) // the token is read meanwhile; its error comes again
+				_, _ = m.current(ctx, nil) // reads the token during the wait; call returns its error
 				if p.wait(ctx, o) {
 					return nil
 				}
@@ -83,8 +82,8 @@ func (m *merchant) unbind(whole context.Context, ps people, outcomes []*departur
 	m.verify(whole, open)
 }
 
-// verify reads the bind list, which decides. Where it cannot be read for a reason that may pass, an unbinding is
-// Retry; for a lasting reason, such as a missing permission, it is Unbound with the class unverified.
+// verify reads the bind list and sets the outcomes by it. Where the list cannot be read for a reason that may pass, an
+// unbinding is Retry. For a lasting reason, such as a missing permission, it is Unbound with the class unverified.
 func (m *merchant) verify(ctx context.Context, outcomes []*departure.Outcome) {
 	bound, err := m.bound(ctx, outcomes)
 	for _, o := range outcomes {
@@ -106,7 +105,7 @@ func (m *merchant) verify(ctx context.Context, outcomes []*departure.Outcome) {
 	}
 }
 
-// dryRun sets the outcomes that unbind would have.
+// dryRun sets the outcomes that unbind would set, by the bind list alone.
 func (m *merchant) dryRun(ctx context.Context, outcomes []*departure.Outcome) {
 	bound, err := m.bound(ctx, outcomes)
 	for _, o := range outcomes {
@@ -126,8 +125,8 @@ func (m *merchant) dryRun(ctx context.Context, outcomes []*departure.Outcome) {
 	}
 }
 
-// bound looks the uids of the outcomes up in the bind list: each that is in it, and whether it is bound. A uid may
-// stand there twice: it is bound if any row says so.
+// bound returns which uids of the outcomes are in the bind list, and whether they are bound. A uid with two rows is
+// bound if one of the rows says so.
 func (m *merchant) bound(ctx context.Context, outcomes []*departure.Outcome) (map[string]bool, error) {
 	wanted := make(map[string]bool, len(outcomes))
 	for _, o := range outcomes {
@@ -141,14 +140,14 @@ func (m *merchant) bound(ctx context.Context, outcomes []*departure.Outcome) (ma
 	return bound, err
 }
 
-// list reads the entries of the bind list for which keep returns true, or all for nil. Few whole lists are read at once;
-// of the others nothing is kept but what was asked for. Four of those at once took 4.0 s for 300 merchants at 50 ms; as
-// many as calls take 2.0 s.
+// list reads the entries of the bind list for whose uid keep returns true, or all where keep is nil. Only a few whole
+// lists are read at once, since they take memory. Other reads are limited by Concurrency alone: with a limit of four,
+// 300 merchants at 50 ms took 4.0 s instead of 2.0 s.
 func (m *merchant) list(ctx context.Context, keep func(uid string) bool) (list []wedata.Binding, err error) {
 	_, err = m.call(ctx, func(token string) error {
 		if keep == nil {
-			if err := m.whole.Acquire(ctx, 1); err != nil {
-				return fmt.Errorf("no time left in this invocation: %w", err)
+			if m.whole.Acquire(ctx, 1) != nil {
+				return noTime(ctx)
 			}
 			defer m.whole.Release(1)
 		}
@@ -158,9 +157,9 @@ func (m *merchant) list(ctx context.Context, keep func(uid string) bool) (list [
 	return list, err
 }
 
-// call makes one call to WeChat with the merchant's token. It calls again with a renewed token where the token is
-// refused, and after a while where WeChat may answer then. It returns how often it called. The error is WeChat's, the
-// token's or the context's.
+// call calls WeChat by do with the merchant's token. Where the token is refused, it calls again with a renewed one.
+// For a fault that may pass in a moment, it waits and calls again. It returns how often it called. The error is
+// WeChat's, the token's or the context's.
 func (m *merchant) call(ctx context.Context, do func(token string) error) (attempts int, err error) {
 	var refused *refusedError
 	for {
@@ -180,16 +179,16 @@ func (m *merchant) call(ctx context.Context, do func(token string) error) (attem
 		}
 		if p.halts {
 			m.lock <- struct{}{}
-			m.halted = cmp.Or(m.halted, err) // what was not sent yet gets the same error
+			m.halted = cmp.Or(m.halted, err) // calls that were not made yet get the same error
 			<-m.lock
 		}
 		return attempts, err
 	}
 }
 
-// current returns the token to call with, or why nothing is sent to this merchant. Refused is the call's last
-// refusal. Only the first refused call of the batch renews the token, and each of them tries once more with it. If
-// that is refused too, the work on this merchant ends.
+// current returns the token to call with, or the error for which no call is made. Refused is the last refusal that
+// this call got, or nil. The first refused call of the batch renews the token; every refused call tries once more with
+// it. If that is refused too, no more calls are made for this merchant.
 func (m *merchant) current(ctx context.Context, refused *refusedError) (*Token, error) {
 	if ctx.Err() != nil {
 		return nil, noTime(ctx)
@@ -210,8 +209,8 @@ func (m *merchant) current(ctx context.Context, refused *refusedError) (*Token, 
 	return m.token, m.halted
 }
 
-// pause waits before the next attempt: exponential backoff with full jitter. It returns false at once where the
-// context would end before the wait does.
+// pause waits before the next attempt: exponential backoff with full jitter. Where the context would end first, it
+// returns false without waiting.
 func (m *merchant) pause(ctx context.Context, attempts int) bool {
 	wait := rand.N(m.cfg.Backoff<<(attempts-1)) + 1
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= wait {

@@ -27,21 +27,24 @@ type Config struct {
 	Tokens Tokens
 	// Schedules keeps later departures and cancellations. Where it is nil, both are Failed.
 	Schedules Schedules
-	Trust     bool // take WeChat's errcode 0 for an unbinding, without reading the bind list
+	// Trust means to take WeChat's errcode 0 for an unbinding, without reading the bind list.
+	Trust bool
 	// Concurrency is about how many calls to WeChat run at once. Every merchant gets the same share of them, at least
 	// one. Default 16.
 	Concurrency int
-	// Attempts bounds the calls while WeChat is busy or unreachable; then the queue's longer waits help more. Default
-	// 4.
+	// Attempts is how often a call is made while WeChat is busy or unreachable. After that the departure is queued,
+	// for a longer wait. Default 4.
 	Attempts int
-	Backoff  time.Duration    // the longest wait before the second attempt, doubled with each attempt; default 200 ms
-	Now      func() time.Time // the clock; default time.Now
+	// Backoff is the longest wait before the second attempt. It doubles with each attempt. Default 200 ms.
+	Backoff time.Duration
+	// Now is the clock. Default time.Now.
+	Now func() time.Time
 }
 
 // Service carries departures out. It is safe for concurrent use.
 type Service struct {
 	cfg   Config
-	whole *semaphore.Weighted // bounds the memory of [Service.Bindings], which keeps lists of up to 16 MB each
+	whole *semaphore.Weighted // how many whole bind lists are read at once: each takes up to 16 MB of memory
 }
 
 // New returns a Service. It errs where something required is missing or a number is negative.
@@ -61,10 +64,10 @@ func New(cfg Config) (*Service, error) {
 	return &Service{cfg: cfg, whole: semaphore.NewWeighted(4)}, nil
 }
 
-// Run carries events out. It returns the outcomes of each event in the order given: people in their order and, for
-// each of them, the merchants. It never errs as a whole: every departure has an outcome of its own, and one for which
-// the context leaves no time is Retry. All the events are one batch: the bind list of a merchant is read once, after
-// all its unbindings.
+// Run carries events out. It returns the outcomes of each event, in the order of the events. The outcomes of one event
+// have the order of [departure.Event.Departures]. There is no error for the whole: every departure has an outcome, and
+// is Retry where the context ends before its turn. All events are one batch: the bind list of a merchant is read once,
+// after all its unbindings.
 func (s *Service) Run(ctx context.Context, events ...departure.Event) [][]departure.Outcome {
 	return s.each(ctx, events, false)
 }
@@ -74,13 +77,13 @@ func (s *Service) DryRun(ctx context.Context, events ...departure.Event) [][]dep
 	return s.each(ctx, events, true)
 }
 
-// each plans the outcomes of all events, then carries out or dry runs those that are open, merchant by merchant.
+// each plans the outcomes of all events. It then carries out, or dry runs, those that are open: all merchants at once.
 func (s *Service) each(ctx context.Context, events []departure.Event, dryRun bool) [][]departure.Outcome {
 	all := make([][]departure.Outcome, len(events))
 	open, ps := map[string][]*departure.Outcome{}, people{}
 	start := s.cfg.Now()
 	merchants, fault := s.Merchants(ctx, events)
-	// The caller may have counted while the merchants could not be read.
+	// The caller counts too, but it may not have known the merchants.
 	tooMany := departure.Pairs(events, len(merchants)) > departure.MaxPairs
 	for i, event := range events {
 		if tooMany {
@@ -132,8 +135,8 @@ func (s *Service) each(ctx context.Context, events []departure.Event, dryRun boo
 	return all
 }
 
-// Merchants returns the merchants of the events that name none, as [Tokens] does. Where all name theirs, it returns
-// nil.
+// Merchants returns the merchants for events that name none, with the errors of [Tokens]. Where every event names its
+// merchants, it reads nothing and returns nil.
 func (s *Service) Merchants(ctx context.Context, events []departure.Event) ([]string, error) {
 	if !slices.ContainsFunc(events, func(e departure.Event) bool { return e.Status == "" && len(e.Merchants) == 0 }) {
 		return nil, nil
@@ -142,8 +145,8 @@ func (s *Service) Merchants(ctx context.Context, events []departure.Event) ([]st
 	return appids, err
 }
 
-// plan returns the outcomes that an event will have. Those without a status are to be carried out. An event for later is
-// not spread over the merchants: that is done on its day.
+// plan returns the outcomes of an event. Those without a status are still to be carried out. An event for later gets
+// no outcome for each merchant: the merchants are read on its day.
 func (s *Service) plan(event departure.Event, merchants []string, fault error, later bool) []departure.Outcome {
 	if event.Status != "" {
 		return []departure.Outcome{event.Outcome()}

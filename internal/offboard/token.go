@@ -20,13 +20,13 @@ func (t Token) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "token in %s", t.Sec
 // Tokens returns the merchants and their tokens. Its errors say by a method Temporary() bool whether they may pass by
 // themselves (throttling, a network fault), and name their class by a method Class() string.
 type Tokens interface {
-	// Merchants returns the merchants of a departure that names none: the appids of an index, or the one merchant of a
-	// single token, which is "" where the secret does not tell its appid. The order is stable. Index reports which it
-	// is.
+	// Merchants returns the merchants of a departure that names none, always in the same order. Where index is true,
+	// they are the appids of an index. Otherwise there is the one merchant of a single token, which is "" where the
+	// secret does not tell its appid.
 	Merchants(ctx context.Context) (appids []string, index bool, err error)
-	// Token returns the token of a merchant, from the cache if it is there.
+	// Token returns the token of a merchant. It may come from a cache.
 	Token(ctx context.Context, merchant string) (Token, error)
-	// Renew returns the token of a merchant after WeChat refused one. It reads past the cache, unless the cache has a
-	// newer token already. Where there is no newer one, it returns the refused token again.
+	// Renew returns the token of a merchant after WeChat refused one. It reads the secret again, unless the cache
+	// already has another token. Where there is no other one, it returns the refused token.
 	Renew(ctx context.Context, merchant string, refused Token) (Token, error)
 }

@@ -1,5 +1,5 @@
-// Package queue keeps departures that cannot be done now: in the queue, whose messages come back to the function, and
-// in its dead-letter queue, which raises an alarm.
+// Package queue sends departures that are not done to two queues. Lambda delivers the messages of the queue to the
+// function again. A message in the dead-letter queue raises an alarm.
 package queue
 
 import (
@@ -42,9 +42,10 @@ type Message struct {
 	Attributes map[string]string
 }
 
-// The limits of SendMessageBatch (Amazon SQS API Reference): entries of a call, and bytes of all its messages
-// together. Amazon raised the bytes from 256 KiB to 1 MiB; the smaller limit holds in every region.
 const (
+	// maxEntries and maxBytes limit one call of SendMessageBatch: its messages, and the bytes of all of them together.
+	// maxDelay limits the delay of one message (Amazon SQS API Reference). Amazon raised maxBytes from 256 KiB to 1
+	// MiB; every region allows the smaller value.
 	maxEntries = 10
 	maxBytes   = 256 << 10
 	maxDelay   = 15 * time.Minute
@@ -52,36 +53,37 @@ const (
 	// maxAtOnce is how many calls run at once: a webhook of 5,000 people has 500 calls and 0.9 s.
 	maxAtOnce = 32
 
-	// callTime bounds one call with all attempts of the SDK. An invocation keeps 5 s free for the queues. A call
-	// without a reply must end before that.
+	// callTime limits one call with all attempts of the SDK. An invocation keeps 5 s for the queues. A call without a
+	// reply must end before that.
 	callTime = 4500 * time.Millisecond
 )
 
-// Queue is the queue and its dead-letter queue.
+// Queue is the queue and its dead-letter queue. It is safe for concurrent use.
 type Queue struct {
 	sqs             SQS
 	url, deadLetter string
 }
 
-// New returns the queue with these URLs. An empty URL is an error only when the queue is needed.
+// New returns the queue with these URLs. Where a URL is empty, New does not err, but the methods that need it do.
 func New(client SQS, url, deadLetterURL string) *Queue {
 	return &Queue{client, url, deadLetterURL}
 }
 
-// Send sends messages to the queue. It returns one error for each message, nil where SQS confirms it.
+// Send sends messages to the queue. It returns one error for each message, which is nil where SQS confirms the
+// message. An error names the operation and what to do, and holds nothing of the message.
 func (q *Queue) Send(ctx context.Context, messages []Message) []error {
 	return q.send(ctx, q.queue(), messages)
 }
 
-// SendToDeadLetterQueue sends messages to the dead-letter queue, with one error for each like Send.
+// SendToDeadLetterQueue sends messages to the dead-letter queue. Its errors are those of Send.
 func (q *Queue) SendToDeadLetterQueue(ctx context.Context, messages []Message) []error {
 	return q.send(ctx, q.deadLetterQueue(), messages)
 }
 
-// Reachable errs where the queue cannot be asked for its attributes. It sends nothing.
+// Reachable errs where the attributes of the queue cannot be read. It sends no message.
 func (q *Queue) Reachable(ctx context.Context) error { return q.reachable(ctx, q.queue()) }
 
-// DeadLetterQueueReachable errs where the dead-letter queue cannot be asked, like Reachable.
+// DeadLetterQueueReachable errs where the attributes of the dead-letter queue cannot be read.
 func (q *Queue) DeadLetterQueueReachable(ctx context.Context) error {
 	return q.reachable(ctx, q.deadLetterQueue())
 }
@@ -97,7 +99,7 @@ func (q *Queue) reachable(ctx context.Context, to destination) error {
 		QueueUrl: &to.url, AttributeNames: []types.QueueAttributeName{name},
 	})
 	if err == nil && out.Attributes[string(name)] == "" {
-		err = errors.New("SQS did not answer with it: " + adviceProxy)
+		err = errors.New("the reply has no ARN: " + adviceProxy)
 	} else if err != nil {
 		err = short(err)
 	}
@@ -107,7 +109,7 @@ func (q *Queue) reachable(ctx context.Context, to destination) error {
 	return nil
 }
 
-// Hide hides a received message for a while, counted from now. A wait that SQS does not allow is cut.
+// Hide hides a received message for a time from now. It cuts a wait that is longer than SQS allows.
 func (q *Queue) Hide(ctx context.Context, receiptHandle string, wait time.Duration) error {
 	if q.url == "" {
 		return q.queue().missing()
@@ -138,8 +140,8 @@ func (d destination) missing() error {
 	return fmt.Errorf("%s: there is none: set %s", d.name, d.variable)
 }
 
-// send sends messages in batches, some at once. After a batch of which the queue took nothing, the rest is not tried:
-// the invocation's time is limited.
+// send sends messages in batches, several at once. After a call that failed it does not send the remaining batches:
+// the invocation's time is limited. Their messages get the error of that call.
 func (q *Queue) send(ctx context.Context, to destination, messages []Message) []error {
 	errs := make([]error, len(messages))
 	if to.url == "" {
@@ -166,8 +168,8 @@ func (q *Queue) send(ctx context.Context, to destination, messages []Message) []
 	return errs
 }
 
-// sendBatch errs where the call fails. A call that succeeds may still refuse entries, or not confirm them. Their
-// errors go to errs.
+// sendBatch sends one batch. It errs where the call fails. Where the call succeeds, it writes to errs an error for
+// each entry that SQS refused or did not confirm.
 func (q *Queue) sendBatch(
 	ctx context.Context, to destination, entries []types.SendMessageBatchRequestEntry, errs []error,
 ) error {
@@ -178,7 +180,7 @@ func (q *Queue) sendBatch(
 	if err != nil {
 		return fmt.Errorf("%s: send: %w", to.name, short(err))
 	}
-	// A proxy may answer with status 200 too. Only what SQS confirms is sent.
+	// A proxy may answer with status 200 too. So only an entry that SQS confirms counts as sent.
 	fill(errs, fmt.Errorf("%s: send: SQS did not confirm the message: %s", to.name, adviceProxy))
 	for _, sent := range out.Successful {
 		setError(errs, sent.Id, nil)
@@ -189,7 +191,7 @@ func (q *Queue) sendBatch(
 	return nil
 }
 
-// setError sets the error of the entry with that id. SQS may answer with an id that was not sent.
+// setError sets the error of the entry with this id. It ignores an id that was not sent.
 func setError(errs []error, id *string, err error) {
 	if i, notNumber := strconv.Atoi(aws.ToString(id)); notNumber == nil && i >= 0 && i < len(errs) {
 		errs[i] = err
@@ -200,7 +202,7 @@ func setError(errs []error, id *string, err error) {
 // (service/sqs v1.52.10). TLS protects the body.
 func withoutChecksum(o *sqs.Options) { o.DisableMessageChecksumValidation = true }
 
-// batch returns the entries of the first messages, as many as one call may send.
+// batch returns the entries of the first messages: as many as one call can send.
 func batch(messages []Message) []types.SendMessageBatchRequestEntry {
 	var entries []types.SendMessageBatchRequestEntry
 	size := 0
@@ -223,10 +225,11 @@ func (m Message) size() int {
 }
 
 func (m Message) entry(id string) types.SendMessageBatchRequestEntry {
+	body := strings.NewReplacer("\ufffe", "", "\uffff", "").Replace(string(m.Body)) // SQS refuses these two
 	entry := types.SendMessageBatchRequestEntry{
 		Id:           &id,
-		MessageBody:  aws.String(strings.NewReplacer("\ufffe", "", "\uffff", "").Replace(string(m.Body))), // as in clean
-		DelaySeconds: int32(min(m.Delay, maxDelay) / time.Second),                                         //nolint:gosec // at most 15 min
+		MessageBody:  &body,
+		DelaySeconds: int32(min(m.Delay, maxDelay) / time.Second), //nolint:gosec // at most 15 min
 	}
 	for name, value := range m.Attributes {
 		if value = clean(value); value == "" {
@@ -240,8 +243,8 @@ func (m Message) entry(id string) types.SendMessageBatchRequestEntry {
 	return entry
 }
 
-// clean removes the characters that SQS refuses (Amazon SQS API Reference, SendMessage): the id of a sender must not
-// keep a message from being sent.
+// clean removes the characters that SQS refuses (Amazon SQS API Reference, SendMessage): no text of a sender may make
+// SQS refuse a message.
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || r == utf8.RuneError || r == '\ufffe' || r == '\uffff' {
@@ -253,13 +256,14 @@ func clean(s string) string {
 
 const adviceProxy = "it may work later; look for a proxy on the way to SQS"
 
-// short names an AWS error by its code if it has one. The SDK's own text is long, and may quote an unreadable reply.
+// short returns an error with AWS's error code, if there is one, and what to do. The SDK's own text is long, and may
+// quote an unreadable reply.
 func short(err error) error {
 	var api smithy.APIError
 	var unreadable *smithy.DeserializationError
 	switch {
 	case errors.As(err, &unreadable):
-		return errors.New("the reply is not one of SQS: " + adviceProxy)
+		return errors.New("the reply does not come from SQS: " + adviceProxy)
 	case errors.Is(err, context.DeadlineExceeded):
 		return errors.New("not reached: no reply in time: it may work later")
 	case !errors.As(err, &api):

@@ -35,7 +35,7 @@ func overHTTP(t *testing.T, h http.HandlerFunc) *queue.Queue {
 func TestOnlyWhatSQSConfirmsIsSent(t *testing.T) {
 	const (
 		unconfirmed = "queue: send: SQS did not confirm the message: it may work later; look for a proxy on the way to SQS"
-		unreadable  = "queue: send: the reply is not one of SQS: it may work later; look for a proxy on the way to SQS"
+		unreadable  = "queue: send: the reply does not come from SQS: it may work later; look for a proxy on the way to SQS"
 	)
 	none := [4]string{unconfirmed, unconfirmed, unconfirmed, unconfirmed}
 	for _, tc := range []struct {

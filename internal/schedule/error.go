@@ -9,7 +9,8 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// Error is a schedule that could not be made, read or removed. Its text holds no uid and nothing of an event.
+// Error is the error of a schedule that could not be created, read, changed or deleted. Its text holds no uid and
+// nothing of an event.
 type Error struct {
 	text      string
 	temporary bool
@@ -18,21 +19,22 @@ type Error struct {
 // Error names the operation, what went wrong and what to do.
 func (e *Error) Error() string { return "schedule: " + e.text }
 
-// Temporary reports whether the same call may succeed later although nobody changes anything. It does for all faults
-// of EventBridge Scheduler: a departure is tried again until it is kept. It does not where the configuration is
-// incomplete, or where a schedule holds something else than a departure.
+// Temporary reports whether the same call may succeed later although nobody changes anything. It returns true for all
+// faults of EventBridge Scheduler: a departure is tried again until it is kept. It returns false where the
+// configuration is incomplete, or where a schedule does not hold a departure.
 func (e *Error) Temporary() bool { return e.temporary }
 
-// Class is the class of the fault in logs and metrics.
+// Class returns the class of the fault in logs and metrics.
 func (e *Error) Class() string { return "schedule" }
 
-// errUnconfirmed is a reply with status 200 that lacks what EventBridge Scheduler always sends.
-var errUnconfirmed = errors.New("the reply is not one of EventBridge Scheduler: it may work later; look for a proxy on the way")
+// errUnconfirmed is a reply with status 200 without the members that EventBridge Scheduler always sends.
+var errUnconfirmed = errors.New(
+	"the reply does not come from EventBridge Scheduler: it may work later; look for a proxy on the way")
 
-// advice is what to do, by error code (EventBridge Scheduler API Reference).
+// advice says what to do, by error code (EventBridge Scheduler API Reference).
 var advice = map[string]string{
-	"AccessDeniedException": "look at the function's role: scheduler:*Schedule and scheduler:ListSchedules on the group, " +
-		"iam:PassRole on UNBIND_SCHEDULE_ROLE_ARN",
+	"AccessDeniedException": "look at the function's role: scheduler:*Schedule and scheduler:ListSchedules on the " +
+		"group, iam:PassRole on UNBIND_SCHEDULE_ROLE_ARN",
 	"ResourceNotFoundException":     "look at UNBIND_SCHEDULE_GROUP: there may be no such group",
 	"ServiceQuotaExceededException": "it may work later; if it stays, ask AWS for a higher quota",
 	"ThrottlingException":           "it may work later; if it stays, ask AWS for a higher quota",
@@ -40,7 +42,7 @@ var advice = map[string]string{
 		"UNBIND_DEAD_LETTER_QUEUE_ARN, and at the role's trust policy",
 }
 
-// fault returns the error of a call. It names an AWS error by its code: AWS's own text may quote the request.
+// fault returns the error of a call. It shows the code of an AWS error and not its text, which may quote the request.
 func fault(operation string, err error) *Error {
 	api, isAPI := errors.AsType[smithy.APIError](err)
 	unreadable := isA[*smithy.DeserializationError](err)

@@ -1,15 +1,15 @@
 // Package schedule keeps departures that are due later, and cancellations, as one-time schedules of Amazon EventBridge
-// Scheduler. A departure that comes due is sent to the queue, and its schedule is deleted.
+// Scheduler. When a departure is due, Scheduler sends it to the queue and deletes the schedule.
 //
-// What is known of the service (EventBridge Scheduler User Guide and API Reference):
+// Properties of the service that the code relies on (EventBridge Scheduler User Guide and API Reference):
 //   - at() is exact to the minute: the target is called within the 60 s after it. at() in the past is refused.
-//   - ActionAfterCompletion DELETE removes a schedule shortly after the call, not in the same moment. So what is read
-//     may have come due already, and what is put in its place may be deleted with it: who does that looks once more.
-//   - No document promises that ListSchedules shows a schedule right after it was created. So [Store.Put] does not use
-//     it: CreateSchedule refuses a name that is taken, and GetSchedule reads by name. [Store.Standing] may miss what
-//     was written in the same moment.
-//   - UpdateSchedule has no condition. Where a schedule stands and two newer events of the same person and merchant are
-//     put in the same fraction of a second, the older of the two can be written last and then stands.
+//   - ActionAfterCompletion DELETE deletes a schedule shortly after the call, not with it. So a schedule that is read
+//     may have been delivered already, and an update of it may be deleted. The caller of [Store.Put] must check again.
+//   - No document promises that ListSchedules shows a schedule right after its creation. So [Store.Put] does not use
+//     it: CreateSchedule refuses a name that exists, and GetSchedule reads by name. [Store.Standing] may miss a
+//     schedule that was created a moment before.
+//   - UpdateSchedule has no condition. Where a schedule exists and two newer events of the same person and merchant are
+//     put within a fraction of a second, the older event may be written last, and is then kept.
 package schedule
 
 import (
@@ -53,46 +53,47 @@ type Scheduler interface {
 }
 
 const (
-	// callTime bounds one call with all attempts of the SDK, as in package queue.
+	// callTime limits one call with all attempts of the SDK, as in package queue.
 	callTime = 4500 * time.Millisecond
 
 	// maxAtOnce is how many schedules are read at once.
 	maxAtOnce = 16
 
-	// maxTries is how often Put starts again where the schedule vanishes between two of its calls.
+	// maxTries is how often Put tries where the schedule is deleted between two of its calls.
 	maxTries = 3
 
-	// keepCancelled is how long a cancellation stands: as long as the dead-letter queue keeps a departure.
+	// keepCancelled is how long a cancellation is kept: as long as the dead-letter queue keeps a departure.
 	keepCancelled = 14 * 24 * time.Hour
 
-	// typeExpired is the type under which a cancellation waits. When its time is over, it comes to the function, which
-	// ignores every type that it does not know.
+	// typeExpired is the type of the event in the schedule of a cancellation. When the cancellation ends, the function
+	// gets this event. It ignores types that it does not know.
 	typeExpired = departure.TypeCancelled + ".expired"
 
-	// The most that Scheduler allows (API Reference, RetryPolicy).
+	// These are the maxima of Scheduler, in seconds and in attempts (API Reference, RetryPolicy).
 	maxEventAge = 24 * 60 * 60
 	maxRetries  = 185
 )
 
-// Config says where schedules are kept and where they go to.
+// Config configures a [Store].
 type Config struct {
-	// Group is the schedule group. It belongs to this store alone.
+	// Group is the name of the schedule group. Nothing else may use the group.
 	Group string
-	// RoleARN is the role in which Scheduler sends to the queue.
+	// RoleARN is the role that Scheduler assumes to send to the queue.
 	RoleARN string
-	// QueueARN is the queue that gets what is due. DeadLetterQueueARN gets what Scheduler cannot deliver there.
+	// QueueARN is the queue to which Scheduler sends a departure that is due. DeadLetterQueueARN is the queue for
+	// events that it cannot deliver there.
 	QueueARN, DeadLetterQueueARN string
-	// Now is the clock, time.Now where it is nil.
+	// Now is the clock. Default time.Now.
 	Now func() time.Time
 }
 
-// Store keeps departures and cancellations until their time comes: one schedule for each uid and merchant.
+// Store keeps departures and cancellations: one schedule for each uid and merchant. It is safe for concurrent use.
 type Store struct {
 	api    Scheduler
 	config Config
 }
 
-// New returns the store. A value that is missing in the configuration is an error only when the store is used.
+// New returns the store. Where a value of config is missing, New does not err, but every method of the store does.
 func New(api Scheduler, config Config) *Store {
 	if config.Now == nil {
 		config.Now = time.Now
@@ -100,14 +101,14 @@ func New(api Scheduler, config Config) *Store {
 	return &Store{api, config}
 }
 
-// Standing returns what stands for a person: departures and cancellations, in the order of their schedules' names. The
-// EffectiveAt of a cancellation is when it ends. What has come due may be among them for a moment after it was sent to
-// the queue. It takes one call, and one more for each schedule. Every error is an [*Error].
+// Standing returns the departures and cancellations that are kept for a person, in the order of their schedules'
+// names. The EffectiveAt of a cancellation is when it ends. A departure that was just sent to the queue may still be
+// among them. Standing makes one call, and one more for each schedule. Every error is an [*Error].
 func (s *Store) Standing(ctx context.Context, uid string) ([]departure.Departure, error) {
 	return s.read(ctx, prefix(uid))
 }
 
-// All returns all departures that wait, the next first, without cancellations. Every error is an [*Error].
+// All returns all departures that are kept, the next one first, without cancellations. Every error is an [*Error].
 func (s *Store) All(ctx context.Context) ([]departure.Departure, error) {
 	all, err := s.read(ctx, "")
 	all = slices.DeleteFunc(all, func(d departure.Departure) bool { return d.Type == departure.TypeCancelled })
@@ -119,21 +120,24 @@ func (s *Store) All(ctx context.Context) ([]departure.Departure, error) {
 	return all, err
 }
 
-// Reachable reports whether the schedules can be listed. It changes nothing. Every error is an [*Error].
+// Reachable errs where the schedules cannot be listed. It changes nothing. Every error is an [*Error].
 func (s *Store) Reachable(ctx context.Context) error {
 	if err := s.unset(); err != nil {
 		return err
 	}
-	if _, err := s.page(ctx, &scheduler.ListSchedulesInput{GroupName: &s.config.Group, MaxResults: aws.Int32(1)}); err != nil {
+	one := &scheduler.ListSchedulesInput{GroupName: &s.config.Group, MaxResults: aws.Int32(1)}
+	if _, err := s.page(ctx, one); err != nil {
 		return fault("list", err)
 	}
 	return nil
 }
 
-// Put schedules a departure for its EffectiveAt, or keeps a cancellation for 14 days, unless something newer stands in
-// its place. It returns what stands after the call: d, or what is newer. By its Time d must say when it happened. At the
-// same time a cancellation counts as newer than a departure, and of two departures the one that is due later: nobody is
-// unbound too early. It takes one call where nothing stands, else two or three. Every error is an [*Error].
+// Put schedules a departure for its EffectiveAt, or keeps a cancellation for 14 days, unless a newer event is kept for
+// the same uid and merchant. It returns the event that is kept after the call: d or the newer one.
+//
+// The event with the later Time is newer, so d must have its Time. If the Times are equal, a cancellation is newer
+// than a departure, and the departure that is due later is newer than the other: nobody must be unbound too early. Put
+// makes one call where nothing is kept, otherwise two or three. Every error is an [*Error].
 func (s *Store) Put(ctx context.Context, d departure.Departure) (stands departure.Departure, _ error) {
 	if err := s.unset(); err != nil {
 		return stands, err
@@ -157,7 +161,7 @@ func (s *Store) Put(ctx context.Context, d departure.Departure) (stands departur
 			return stands, err
 		case newer(stands, d):
 			return stands, nil
-		case !newer(d, stands): // the same event once more
+		case !newer(d, stands): // the same event again
 			return d, nil
 		}
 		switch err := s.update(ctx, create); {
@@ -167,11 +171,11 @@ func (s *Store) Put(ctx context.Context, d departure.Departure) (stands departur
 			return stands, fault("update", err)
 		}
 	}
-	return stands, &Error{"create: the schedule came and went each time: it may work later", true}
+	return stands, &Error{"create: the schedule was deleted during each try: it may work later", true}
 }
 
-// Remove deletes what stands for the person and the merchant, or for the person and no merchant where that is "". It
-// returns nil where nothing stands there. Every error is an [*Error].
+// Remove deletes the schedule for a uid and merchant. The merchant "" has the schedule for every merchant. Remove
+// returns nil where there is no schedule. Every error is an [*Error].
 func (s *Store) Remove(ctx context.Context, uid, merchant string) error {
 	if err := s.unset(); err != nil {
 		return err
@@ -198,7 +202,7 @@ func newer(a, b departure.Departure) bool {
 	return a.EffectiveAt.After(b.EffectiveAt)
 }
 
-// minute rounds up to the whole minute, in UTC.
+// minute rounds up to a whole minute. It returns the time in UTC.
 func minute(t time.Time) time.Time {
 	if whole := t.Truncate(time.Minute); whole.Before(t) {
 		t = whole.Add(time.Minute)
@@ -206,12 +210,12 @@ func minute(t time.Time) time.Time {
 	return t.UTC()
 }
 
-// prefix is how the names of all schedules of a person begin: 32 hex digits of the uid's SHA-256.
+// prefix returns the start of the names of a person's schedules: 32 hex digits of the uid's SHA-256.
 func prefix(uid string) string {
 	return hash(uid, 32) + "-"
 }
 
-// name is the name of a schedule. Scheduler allows 64 characters; a merchant that does not fit is there as a hash.
+// name returns the name of a schedule. Scheduler allows 64 characters. A merchant that is too long becomes a hash.
 func name(uid, merchant string) string {
 	if start := prefix(uid); len(start)+len(merchant) > 64 {
 		return start + hash(merchant, 31)
@@ -224,13 +228,13 @@ func hash(text string, digits int) string {
 	return hex.EncodeToString(sum[:])[:digits]
 }
 
-// deliverable makes an input arrive as it is. SQS refuses the first two characters, so neither the queue nor the
-// dead-letter queue would get the departure (Amazon SQS API Reference, SendMessage); package queue removes them too.
-// Scheduler replaces words such as <aws.scheduler.attempt-number> (EventBridge Scheduler User Guide, "Adding context
-// attributes").
+// deliverable changes an input so that it can be delivered. SQS refuses messages with the first two characters (Amazon
+// SQS API Reference, SendMessage): neither the queue nor the dead-letter queue would get the departure. Package queue
+// removes them too. Scheduler replaces words such as <aws.scheduler.attempt-number> (EventBridge Scheduler User Guide,
+// "Adding context attributes"), so < is escaped.
 var deliverable = strings.NewReplacer("\ufffe", "", "\uffff", "", "<", `\u003c`)
 
-// input returns the schedule of d.
+// input returns the request that creates the schedule of d.
 func (s *Store) input(d departure.Departure) (*scheduler.CreateScheduleInput, error) {
 	due, event := d.EffectiveAt, d.Event()
 	if d.Type == departure.TypeCancelled {
@@ -285,7 +289,7 @@ func (s *Store) update(ctx context.Context, input *scheduler.CreateScheduleInput
 	return err
 }
 
-// get returns what the schedule of that name keeps. Where it does not exist, the error is the SDK's.
+// get returns the event in the schedule of that name. Where there is no such schedule, the error is the SDK's.
 func (s *Store) get(ctx context.Context, name string) (d departure.Departure, _ error) {
 	ctx, cancel := context.WithTimeout(ctx, callTime)
 	defer cancel()
@@ -322,8 +326,8 @@ func decode(input []byte) (d departure.Departure, ok bool) {
 	return events[0].Departures([]string{""})[0], true
 }
 
-// read returns what the schedules keep whose names begin so, in the order of the names. A schedule that vanishes
-// meanwhile is left out.
+// read returns the events in all schedules whose names have the prefix, in the order of the names. It leaves out a
+// schedule that is deleted meanwhile.
 func (s *Store) read(ctx context.Context, prefix string) ([]departure.Departure, error) {
 	if err := s.unset(); err != nil {
 		return nil, err

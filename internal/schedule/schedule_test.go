@@ -283,7 +283,7 @@ func TestPutOfSeveralAtOnce(t *testing.T) {
 	})
 }
 
-func TestPutStartsAgainWhereTheScheduleVanishes(t *testing.T) {
+func TestPutStartsAgainWhereTheScheduleIsDeleted(t *testing.T) {
 	for _, vanishes := range []string{"GET", "PUT"} {
 		t.Run("before "+vanishes, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, b *bench) {
@@ -317,7 +317,7 @@ func TestPutStartsAgainWhereTheScheduleVanishes(t *testing.T) {
 				w.WriteHeader(http.StatusConflict)
 			}
 			_, err := b.Put(t.Context(), b.left(1, 60))
-			want(t, err, true, "schedule: create: the schedule came and went each time: it may work later")
+			want(t, err, true, "schedule: create: the schedule was deleted during each try: it may work later")
 		})
 	})
 }
@@ -380,7 +380,7 @@ func TestStandingTakesOneCallWhereNothingStands(t *testing.T) {
 }
 
 // Between the list and the reading a schedule may come due.
-func TestWhatVanishesWhileItIsReadIsLeftOut(t *testing.T) {
+func TestAScheduleDeletedWhileItIsReadIsLeftOut(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.put(t, b.left(1, 60))
 		b.handler = func(w http.ResponseWriter, r *http.Request) {
@@ -533,7 +533,7 @@ func TestAReplyThatIsNotSchedulers(t *testing.T) {
 				errs := each(t, b, b.left(1, 60))
 				delete(errs, "delete") // its reply is an empty object
 				for operation, err := range errs {
-					want(t, err, true, "schedule: "+operation+": the reply is not one of EventBridge Scheduler: "+
+					want(t, err, true, "schedule: "+operation+": the reply does not come from EventBridge Scheduler: "+
 						"it may work later; look for a proxy on the way")
 				}
 			})
@@ -552,7 +552,7 @@ func TestAScheduleWithoutATargetIsAReplyThatIsNotSchedulers(t *testing.T) {
 			b.aws.ServeHTTP(w, r)
 		}
 		_, err := b.Standing(t.Context(), "E1001")
-		want(t, err, true, "schedule: get: the reply is not one of EventBridge Scheduler: it may work later; look for a proxy on the way")
+		want(t, err, true, "schedule: get: the reply does not come from EventBridge Scheduler: it may work later; look for a proxy on the way")
 	})
 }
 

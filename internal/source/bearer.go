@@ -26,8 +26,8 @@ func readBearer(m *members) scheme {
 	return b
 }
 
-// bearerKeys removes a leading "Bearer " or "Basic ", as is done with what is sent, so that a key works whether it is
-// pasted with that word or without.
+// bearerKeys reads the keys without a leading "Bearer " or "Basic ". The same is removed from what the sender sends,
+// so a key may be written with that word or without it.
 func bearerKeys(m *members) []string {
 	return m.keys(func(key string) ([]byte, error) {
 		credentials, _ := withoutScheme(key)
@@ -52,7 +52,8 @@ func (b bearer) open(r *http.Request, body []byte, _ time.Time) (message, error)
 	return decoded(r.Header, body), nil
 }
 
-// verify compares what was sent with every key. The key of a sender that uses Basic may also be written as user:password.
+// verify compares the credentials in the request with every key. With Basic, a key may also be written as
+// user:password.
 func (b bearer) verify(r *http.Request) error {
 	value, ok := single(b.part.values(r))
 	if !ok {
@@ -69,14 +70,14 @@ func (b bearer) verify(r *http.Request) error {
 	return nil
 }
 
-// okta is an Okta event hook: bearer, and a GET whose challenge is sent back. Okta sends the key with that GET too
-// (Okta Support, "Unable to verify event hook"), so it is verified as well.
+// okta is an Okta event hook: bearer, and a GET with a challenge that the reply repeats. Okta sends the key with that
+// GET too (Okta Support, "Unable to verify event hook"), so it is verified as well.
 type okta struct{ bearer }
 
 func readOkta(m *members) scheme { return okta{bearer{bearerKeys(m), authorization}} }
 
-// oktaMapping: who is deactivated or deleted has left, who is suspended has not (Okta, "Event Types"). An event without
-// an outcome counts as one that succeeded: ! in a path stands for what is taken then.
+// oktaMapping: a person who is deactivated or deleted has left; a person who is suspended has not (Okta, "Event
+// Types"). An event without an outcome counts as successful: in a gjson path, ! writes a literal, here the default.
 var oktaMapping = mapping{
 	each: "data.events",
 	left: rules{newRule(`{"eventType":["user.lifecycle.deactivate","user.lifecycle.delete.initiated"],

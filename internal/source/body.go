@@ -15,17 +15,17 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// Bodies and their readers:
-//   - JSON stays as it is. gjson tries the paths on it. Of two members of one name it takes the first, where other
-//     readers take the last. So strictjson reads the body first: it refuses such names at any depth.
-//   - A form becomes an object of strings. A name that stands twice is an error for the same reason.
+// How bodies are read:
+//   - JSON stays as it is, for gjson. Of two members with one name gjson reads the first, while other readers read the
+//     last. So strictjson checks the body before: it refuses duplicate names at any depth.
+//   - A form becomes an object of strings. A duplicate name is an error for the same reason.
 //   - XML becomes nested objects.
-//   - A byte order mark is skipped. Other charsets than UTF-8 and compressed bodies are errors.
+//   - A byte order mark is skipped. A charset other than UTF-8 and a compressed body are errors.
 
-// maxDepth bounds the work of gjson: its @dig takes half a minute on a body of MaxBody bytes with 10,000 levels.
+// maxDepth limits the work of gjson: its @dig takes half a minute on a body of MaxBody bytes with 10,000 levels.
 const maxDepth = 64
 
-// decode returns the body as JSON text: JSON as it is, other formats as objects of strings. No error quotes it.
+// decode returns the body as JSON text: JSON as it is, other formats as objects. No error quotes the body.
 func decode(header http.Header, body []byte) ([]byte, error) {
 	for _, encoding := range header.Values("Content-Encoding") {
 		if encoding != "" && !strings.EqualFold(encoding, "identity") {
@@ -61,8 +61,8 @@ func decode(header http.Header, body []byte) ([]byte, error) {
 	return text, nil
 }
 
-// isForm reports whether the body is a form: it has the Content-Type of one, or starts with a name and =. curl -d
-// sends that type with any body, and no form starts with a bracket.
+// isForm reports whether the body is a form: its Content-Type says so, or it starts with a name and =. curl -d sends
+// the Content-Type of a form with any body, so a body that starts with a bracket is no form.
 func isForm(header http.Header, body []byte) bool {
 	body = withoutMark(body)
 	media, _, _ := mime.ParseMediaType(header.Get("Content-Type"))
@@ -71,14 +71,15 @@ func isForm(header http.Header, body []byte) bool {
 		hasEquals && len(name) > 0 && len(bytes.Trim(name, letters+"0123456789_.-%+")) == 0
 }
 
-// isWords reports whether the body is a few words and no data: HiBob's test delivery is "Ping test".
+// isWords reports whether the body is only a few words, such as HiBob's test delivery "Ping test".
 func isWords(body []byte) bool {
 	return len(bytes.TrimSpace(body)) > 0 && len(body) <= 40 && len(bytes.Trim(body, letters+" ")) == 0
 }
 
 func withoutMark(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\ufeff")) }
 
-// readJSON returns JSON text without a byte order mark, after checking that all readers see the same in it.
+// readJSON returns JSON text without a byte order mark. It errs where the text is not strict JSON, or is nested too
+// deeply.
 func readJSON(body []byte) ([]byte, error) {
 	value, err := strictjson.Parse(body)
 	if err != nil {
@@ -96,7 +97,7 @@ func readJSON(body []byte) ([]byte, error) {
 	}
 }
 
-// formFields reads a form. (The standard library allows no semicolons in it, and a bounded number of fields.)
+// formFields reads a form. The standard library refuses semicolons in it, and too many fields.
 func formFields(body []byte) (map[string]string, error) {
 	values, err := url.ParseQuery(string(body))
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// errSealed is the one error for all faults inside an encrypted text. Different ones would help to guess the padding.
+// errSealed is the error for every fault of an encrypted text. Different errors would help to guess the padding.
 var errSealed = notVerified("the encrypted text does not fit this key, or is meant for another owner")
 
 // callback is the cipher that DingTalk and WeCom share (WeCom developer center, "Encryption and decryption scheme";
@@ -43,9 +43,10 @@ const (
 	sealedBlock  = 32 // padding fills blocks twice as long as those of AES
 )
 
-// farthest is how far from now a signed timestamp of Feishu, DingTalk or WeCom may be. They repeat deliveries for hours,
-// and do not document whether one is signed anew. They sign the timestamp beside the nonce without anything between
-// them: digits that move from the nonce would make a recorded request one of the far future.
+// farthest is how far from now a signed timestamp of Feishu, DingTalk or WeCom may be. These vendors repeat deliveries
+// for hours, and do not document whether they sign them again. They sign the timestamp and the nonce without a
+// separator: an attacker could move digits from the nonce to the timestamp of a recorded request, which gives a time
+// in the far future.
 const farthest = 24 * time.Hour
 
 func checkAge(timestamp string, now time.Time) error {
@@ -59,7 +60,7 @@ func checkAge(timestamp string, now time.Time) error {
 	return nil
 }
 
-// openFresh is open for a message that is not older than it may be.
+// openFresh calls open, and refuses a message whose timestamp is too far from now.
 func (c callback) openFresh(query url.Values, sealed string, now time.Time) ([]byte, string, error) {
 	text, owner, err := c.open(query, sealed)
 	if err == nil {
@@ -71,7 +72,7 @@ func (c callback) openFresh(query url.Values, sealed string, now time.Time) ([]b
 	return text, owner, nil
 }
 
-// open verifies the signature in the query over the encrypted text. It returns the message and its owner, or errs with
+// open verifies the signature in the query and decrypts the text. It returns the message and its owner, or
 // ErrNotVerified.
 func (c callback) open(query url.Values, sealed string) ([]byte, string, error) {
 	signatures := query["msg_signature"]
@@ -98,7 +99,7 @@ func (c callback) open(query url.Values, sealed string) ([]byte, string, error) 
 	return text[:length], string(text[length:]), nil
 }
 
-// seal encrypts a message to its owner, after sealedRandom random bytes.
+// seal encrypts sealedRandom random bytes, a message and its owner.
 func (c callback) seal(random, text, owner string) string {
 	length := binary.BigEndian.AppendUint32(nil, uint32(len(text))) //nolint:gosec // our own short texts
 	plain := slices.Concat([]byte(random), length, []byte(text), []byte(owner))
@@ -136,7 +137,7 @@ func decryptCBC(key, iv []byte, sealed string, longest int) ([]byte, error) {
 	return text, nil
 }
 
-// equal compares in a time that depends neither on the contents nor on the lengths.
+// equal compares two texts by their hashes, in a time that does not show where the texts differ.
 func equal(a, b string) bool {
 	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
 	return subtle.ConstantTimeCompare(x[:], y[:]) == 1
@@ -153,7 +154,7 @@ func anyEqual(given, wanted []string) bool {
 	return found
 }
 
-// single returns the only value. It returns false where the value is empty, or there are two: either could be meant.
+// single returns the only value. It returns false where the value is empty, or where there are several.
 func single(values []string) (string, bool) {
 	if len(values) != 1 || values[0] == "" {
 		return "", false

@@ -13,30 +13,30 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// firstYear is the first year in which somebody can have left. Vendors write earlier dates, such as 0001-01-01, where
-// they have none.
+// firstYear is the first year that counts as a date. Vendors write an earlier one, such as 0001-01-01, for no date.
 const firstYear = 2000
 
 var (
-	// zonedTimes are the layouts of a time with an offset from UTC: RFC 3339, also without the offset's colon (BambooHR)
-	// or with a blank in the place of T. time.Parse reads fractions of a second beside them.
+	// zonedTimes are the layouts of a time with an offset from UTC: RFC 3339, also without the offset's colon
+	// (BambooHR) or with a space instead of T. time.Parse accepts fractions of a second in all of them.
 	zonedTimes = []string{
 		time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 Z0700",
 		"2006/01/02 15:04:05Z07:00", "2006-01-02T15:04Z07:00",
 	}
-	// localTimes are those of a time without one: it is meant at utc_offset.
+	// localTimes are the layouts of a time without an offset. Its offset is utc_offset.
 	localTimes = []string{
 		"2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04",
 		"2006/1/2 15:04:05", "2006/1/2 15:04", "20060102150405",
 	}
-	// zonedDays are those of a day with an offset (XML Schema Part 2, 3.2.9), localDays of one without.
+	// zonedDays are the layouts of a day with an offset (XML Schema Part 2, 3.2.9), and localDays of a day without
+	// one.
 	zonedDays = []string{"2006-01-02Z07:00"}
 	localDays = []string{time.DateOnly, "2006/1/2", "20060102"}
 )
 
-// instant reads a time as vendors write it: RFC 3339, also with an offset without its colon (BambooHR), or Unix time
-// in seconds or milliseconds between 2001 and 2286. Other digits are an error: 20261130 as Unix time is a day in 1970,
-// and who leaves on that date would be unbound at once.
+// instant reads a time as vendors write it: RFC 3339, also without the offset's colon (BambooHR), or Unix time in
+// seconds or milliseconds between 2001 and 2286. Any other number is an error: 20261130 as Unix time is a day in 1970,
+// so a person who leaves on 2026-11-30 would be unbound at once.
 func instant(s string) (time.Time, error) {
 	if t, err := parseAs(zonedTimes[:2], s, time.UTC); err == nil {
 		return t, nil
@@ -65,10 +65,10 @@ func parseAs(layouts []string, s string, zone *time.Location) (time.Time, error)
 	return time.Time{}, errors.New("another form")
 }
 
-// effective is when a departure is due, as an entry says it.
+// effective is an entry's configuration of when a departure is due.
 type effective struct {
 	paths paths
-	day   bool // takes the date alone, for vendors that write a day as midnight
+	day   bool // read the date alone, for vendors that write a day as midnight
 	zone  *time.Location
 }
 
@@ -84,7 +84,8 @@ func readEffective(m *members, zone *time.Location) effective {
 	return e
 }
 
-// at returns when the item's departure is due: zero, that is at once, where the item has no such member.
+// at returns when the item's departure is due. Where the item has no such member, it returns zero, which means at
+// once.
 func (e effective) at(item gjson.Result) (time.Time, error) {
 	found, path := e.paths.first(item)
 	if length(found) == 0 {
@@ -93,7 +94,7 @@ func (e effective) at(item gjson.Result) (time.Time, error) {
 	if !found.IsArray() {
 		return e.one(found)
 	}
-	// One event is due once: of several people with different dates, one would be unbound too early.
+	// An event has one date. If its people had different dates, one of them would be unbound too early.
 	dates := found.Array()
 	due, err := e.one(dates[0])
 	for _, date := range dates[1:] {
@@ -109,9 +110,10 @@ func (e effective) at(item gjson.Result) (time.Time, error) {
 	return due, err
 }
 
-var errSeveralDates = errors.New("effective: the people of one event leave on different dates: send each departure by hand")
+var errSeveralDates = errors.New(
+	"effective: the people of one event leave on different dates: send each departure by hand")
 
-// one reads one value: zero where it is null or empty.
+// one reads one value. It returns zero where the value is null or empty.
 func (e effective) one(found gjson.Result) (time.Time, error) {
 	if length(found) == 0 {
 		return time.Time{}, nil
@@ -133,7 +135,7 @@ func (e effective) one(found gjson.Result) (time.Time, error) {
 	return t, nil
 }
 
-// parse returns the moment that a text stands for. A day is the last one: the moment is its end.
+// parse reads a time or a day. A day is the last one: parse returns its end.
 func (e effective) parse(s string) (time.Time, error) {
 	if day, err := parseAs(zonedDays, s, e.zone); err == nil {
 		if e.day {
@@ -157,7 +159,7 @@ func (e effective) parse(s string) (time.Time, error) {
 	case err != nil:
 		return t, errors.New("neither a time such as 2026-11-30T18:00:00+08:00 or 2026-11-30 18:00:00, nor Unix time, " +
 			"nor a date such as 2026-11-30, 2026/11/30 or 20261130")
-	case e.day && midnight(t.In(e.zone)): // written as the same moment elsewhere, where it is the day before
+	case e.day && midnight(t.In(e.zone)): // midnight at utc_offset, written with another offset
 		return e.end(t.In(e.zone)), nil
 	case e.day:
 		return e.end(t), nil
@@ -170,7 +172,7 @@ func midnight(t time.Time) bool {
 	return hour+minute+second == 0
 }
 
-// end returns when the day that t shows ends at utc_offset.
+// end returns the end of t's day, at utc_offset.
 func (e effective) end(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day()+1, 0, 0, 0, 0, e.zone)
 }

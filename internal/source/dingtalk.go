@@ -12,17 +12,18 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// dingTalk is an event subscription of DingTalk by HTTP push. Replies are encrypted: "success", or what
-// the handshake of a third-party app has in Random.
+// dingTalk is an event subscription of DingTalk by HTTP push. Replies are encrypted: "success", or the Random of a
+// third-party app's handshake.
 type dingTalk struct{ callback }
 
-// handshakes are the events with which DingTalk tries an address: of an own app, and of a third-party app.
+// handshakes matches the types of the events by which DingTalk tests an address: for an app of the company, and for a
+// third-party app.
 var handshakes = pattern(`^check_([a-z]+_suite_)?url$`)
 
 func readDingTalk(m *members) scheme { return dingTalk{readCallback(m)} }
 
-// dingTalkMapping: a list of people who left the organization (DingTalk open platform, user_leave_org). The older push
-// starts some names with a capital letter.
+// dingTalkMapping: a list of people who left the organization (DingTalk open platform, user_leave_org). In the older
+// push some names start with a capital letter.
 var dingTalkMapping = mapping{
 	left: rules{newRule(`{"EventType":["user_leave_org"]}`)},
 	id:   paths{"eventId", "EventId"},
@@ -47,7 +48,7 @@ func (d dingTalk) open(r *http.Request, body []byte, now time.Time) (message, er
 	return m, nil
 }
 
-// answer returns a text in the form in which DingTalk reads replies.
+// answer returns the encrypted and signed reply with this text.
 func (d dingTalk) answer(text, owner string, now time.Time) Reply {
 	timestamp, nonce := strconv.FormatInt(now.UnixMilli(), 10), rand.Text()
 	sealed := d.seal(rand.Text()[:sealedRandom], text, owner)

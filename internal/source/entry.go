@@ -14,7 +14,8 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// FaultsError is all that is wrong with the secret or one entry. Each fault starts with its path, none quotes a value.
+// FaultsError has all faults of the sources' secret or of one entry. Each fault starts with its path, and none quotes
+// a value.
 type FaultsError struct{ Faults []string }
 
 // Error returns the faults on one line.
@@ -30,12 +31,12 @@ func faults(list ...string) error {
 // entry is one source.
 type entry struct {
 	fault     error    // set if the entry cannot be used; other entries still work
-	scheme    scheme   // nil for a topic or an event source, which takes no HTTP requests
-	get       bool     // as its schemeRow has it
+	scheme    scheme   // nil for a topic or an event source: HTTP requests are refused
+	get       bool     // as in schemeRow
 	mapping   *mapping // nil where payloads are events already
 	decoder   departure.Decoder
 	merchants merchants
-	reply     []byte // the JSON text that is answered for success, or nil for the scheme's own
+	reply     []byte // the JSON text of the reply for success, or nil for the scheme's own reply
 }
 
 // parse reads the secret: a JSON object with an entry for each source's name.
@@ -46,7 +47,7 @@ func parse(secret string, decoder departure.Decoder) (map[string]entry, error) {
 		_, syntax := jsontext.NewDecoder(strings.NewReader(secret)).ReadValue()
 		if errors.Is(syntax, jsontext.ErrDuplicateName) && errors.As(syntax, &twice) {
 			names := append(slices.Collect(twice.JSONPointer.Tokens()), "", "")
-			if names[1] == "people" { // whose names are personal data
+			if names[1] == "people" { // the names in it are personal data
 				return nil, faults("sources." + shownSource(names[0]) + ".people: a name stands twice")
 			}
 		}
@@ -69,7 +70,7 @@ func parse(secret string, decoder departure.Decoder) (map[string]entry, error) {
 	return entries, nil
 }
 
-// shownSource returns the name of a source as logs and errors may show it. Over HTTP anybody can send one.
+// shownSource returns the name of a source as logs and errors may show it. Anybody can send a name over HTTP.
 func shownSource(name string) string {
 	if !departure.IsWord(name) {
 		return notShown
@@ -101,7 +102,7 @@ func readEntry(m *members, decoder departure.Decoder) entry {
 	if e.reply = readReply(m); e.reply != nil && row.replies {
 		m.fault("reply", "%s has a reply of its own", owner)
 	}
-	for _, name := range slices.Sorted(maps.Keys(m.raw)) { // those that were not read
+	for _, name := range slices.Sorted(maps.Keys(m.raw)) { // the members that were not read
 		if !departure.IsWord(name) || strings.Trim(name, letters+"_-") != "" {
 			name = notShown
 		}
@@ -111,7 +112,7 @@ func readEntry(m *members, decoder departure.Decoder) entry {
 	return e
 }
 
-// names lists the names in a table, as an error shows them.
+// names returns the names in a table, sorted, as one text.
 func names[T any](table map[string]T) string {
 	return strings.Join(slices.Sorted(maps.Keys(table)), ", ")
 }
@@ -128,7 +129,7 @@ func readReply(m *members) []byte {
 	return value
 }
 
-// read reads the events of a verified message. It errs where a table of people cannot be read.
+// read returns the events in a verified message. It errs where a table of people cannot be read.
 func (e entry) read(m message, r reading) ([]departure.Event, error) {
 	if m.err != nil {
 		return []departure.Event{departure.Refuse(r.envelope, m.err)}, nil //nolint:nilerr // the event has it
@@ -137,7 +138,8 @@ func (e entry) read(m message, r reading) ([]departure.Event, error) {
 	return e.events(m.body, r)
 }
 
-// events reads one payload, which is a JSON value. What cannot be read comes back as an event with a Status.
+// events returns the events in a payload, which is a JSON value. For a part that cannot be read it returns an event
+// with a Status. It errs as read does.
 func (e entry) events(payload []byte, r reading) (checked []departure.Event, err error) {
 	if text, ok := strictjson.Text(payload); ok {
 		_, err := strictjson.Parse([]byte(text))
@@ -159,7 +161,7 @@ func (e entry) events(payload []byte, r reading) (checked []departure.Event, err
 	return checked, err
 }
 
-// decode reads a payload that is an event already, and keeps it within the merchants that the entry allows.
+// decode reads a payload that needs no mapping. It refuses merchants that the entry does not allow.
 func (e entry) decode(payload []byte, r reading) []departure.Event {
 	events := e.decoder.Decode(payload, r.envelope)
 	allowed, err := e.merchants.of(gjson.ParseBytes(payload))

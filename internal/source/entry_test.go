@@ -72,7 +72,7 @@ var faultRows = []struct {
 
 	{"feishu without a key", `{"scheme":"feishu","uid":"a"}`, []string{"sources.hr.encrypt_key: missing: give it, or verification_token"}},
 	{"feishu with an empty key", `{"scheme":"feishu","uid":"a","encrypt_key":"","verification_token":"t"}`, []string{"sources.hr.encrypt_key: empty"}},
-	{"feishu without a uid", `{"scheme":"feishu","verification_token":"t"}`, []string{"sources.hr.uid: missing: the path of what We分析 knows people by"}},
+	{"feishu without a uid", `{"scheme":"feishu","verification_token":"t"}`, []string{"sources.hr.uid: missing: the path of the identifier by which We分析 knows the person"}},
 	{"dingtalk without anything", `{"scheme":"dingtalk","uid":"a"}`, []string{"sources.hr.token: missing", "sources.hr.aes_key: missing", "sources.hr.owner_keys: missing"}},
 	{"a key of the wrong length", `{"scheme":"wecom","token":"t","aes_key":"` + aesKey[1:] + `","owner_keys":["o"],"uid":"a"}`, []string{"sources.hr.aes_key: is not 43 characters of base64"}},
 	{"a key with a line break", `{"scheme":"wecom","token":"t","aes_key":"` + aesKey[:42] + `\n","owner_keys":["o"],"uid":"a"}`, []string{"sources.hr.aes_key: has white space around it"}},
@@ -82,7 +82,7 @@ var faultRows = []struct {
 	{"no owner", `{"scheme":"wecom","token":"t","aes_key":"` + aesKey + `","owner_keys":[""],"uid":"a"}`, []string{"sources.hr.owner_keys[0]: empty"}},
 
 	{"a uid without left_when", `{"uid":"a"}`, []string{"sources.hr.left_when: missing: write {} where every event of this source is a departure"}},
-	{"left_when without a uid", `{"left_when":{"a":[1]}}`, []string{"sources.hr.uid: missing: the path of what We分析 knows people by"}},
+	{"left_when without a uid", `{"left_when":{"a":[1]}}`, []string{"sources.hr.uid: missing: the path of the identifier by which We分析 knows the person"}},
 	{"no conditions", `{"left_when":{},"cancel_when":{},"uid":"a"}`, []string{"sources.hr.cancel_when: has no condition, so every event is a cancellation: leave left_when out"}},
 	{"conditions that are none", `{"left_when":{"a":1,"b":[],"c":[[1]],"":[1]},"uid":"a"}`, []string{
 		"sources.hr.left_when.a: a list of strings, numbers or booleans is expected",

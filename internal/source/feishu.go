@@ -14,8 +14,8 @@ import (
 )
 
 // feishu is an event subscription of Feishu or Lark. With an Encrypt Key every event is encrypted and signed. Without
-// one, only the Verification Token in the body can be checked. Where the entry has both, both are checked. A signed
-// timestamp may be hours old: Feishu repeats a delivery for 6 hours, and does not document whether it is signed anew.
+// one, only the Verification Token in the body can be checked. If the entry has both, both are checked. A signed
+// timestamp may be hours old: Feishu repeats a delivery for 6 hours, and does not document whether it signs it again.
 type feishu struct {
 	encryptKey string
 	token      string
@@ -49,8 +49,9 @@ var feishuMapping = mapping{
 	time: paths{"header.create_time"},
 }
 
-// open answers a challenge (url_verification) if it is encrypted with the key or has the token: it changes nothing,
-// and Feishu's SDKs do not expect it to be signed. Every other event needs all proofs that the entry allows to check.
+// open answers a challenge (url_verification) if it is encrypted with the key or has the token. It needs no signature:
+// it changes nothing, and Feishu's SDKs expect none. Every other event is verified by all that the entry has: the
+// token, and with an Encrypt Key the signature and the encryption.
 func (f feishu) open(r *http.Request, body []byte, now time.Time) (message, error) {
 	given, signed := single(r.Header.Values("X-Lark-Signature"))
 	signed = signed && f.encryptKey != ""
@@ -81,7 +82,7 @@ func (f feishu) open(r *http.Request, body []byte, now time.Time) (message, erro
 	case err != nil && signed:
 		return message{err: err}, nil
 	case err != nil && encrypted:
-		return message{}, errSealed // an error about JSON would show that the padding was right
+		return message{}, errSealed // another error would reveal that the padding was correct
 	case err != nil:
 		return message{}, notVerified(err.Error())
 	case f.token != "" && !equal(f.token, token):
@@ -103,7 +104,7 @@ func (f feishu) sign(header http.Header, body []byte) string {
 }
 
 // decrypt decrypts AES-256-CBC. The key is the SHA-256 of the Encrypt Key. The first block is the initialization
-// vector. It only affects the block after it, so it is decrypted like text, with a vector of zeros, and cut off.
+// vector. In CBC it affects only the next block, so it is decrypted like text, with a vector of zeros, and removed.
 func (f feishu) decrypt(sealed string) ([]byte, error) {
 	key := sha256.Sum256([]byte(f.encryptKey))
 	text, err := decryptCBC(key[:], make([]byte, aes.BlockSize), sealed, aes.BlockSize)

@@ -19,23 +19,23 @@ import (
 // defaultTolerance is how old, and how far in the future, a signed timestamp may be (Standard Webhooks' libraries).
 const defaultTolerance = 5 * time.Minute
 
-// signature is a sender that signs with HMAC: the schemes hmac and standard-webhooks.
+// signature verifies a sender that signs with HMAC: the schemes hmac and standard-webhooks.
 type signature struct {
 	keys   []string
 	hash   func() hash.Hash
 	encode func([]byte) string
 	where  part
-	// prefix stands before each signature. A vendor that leaves it out has bare set.
+	// prefix comes before each signature. Where bare is true, a signature without it counts too.
 	prefix string
 	bare   bool
-	folded bool   // hexadecimal, which may be written in either case
-	signed string // placeholders, and text between them
-	// The signed time of sending is a part of its own, or follows a prefix in the part with the signature. Both are
-	// empty where the vendor has none.
+	folded bool   // signatures are hexadecimal, in either case
+	signed string // the signed text, with placeholders
+	// The time of sending is in a part of its own, or comes after a prefix in the part with the signature. Both are
+	// empty where the vendor signs no time.
 	timestamp       part
 	timestampPrefix string
 	tolerance       time.Duration
-	formFault       error // returned for a form, or nil where its bytes cannot move out of the body
+	formFault       error // the error for a form, or nil where forms are safe
 }
 
 var algorithms = map[string]func() hash.Hash{"sha256": sha256.New, "sha512": sha512.New, "sha1": sha1.New}
@@ -52,7 +52,7 @@ var keyEncodings = map[string]func(string) ([]byte, error){
 	"base64": decodeBase64,
 }
 
-// placeholder is what stands for a part of the request in what is signed.
+// placeholder matches a placeholder for a part of the request in the member signed.
 var placeholder = pattern(`\{(body|method|timestamp|(header|query):([A-Za-z0-9_-]+))\}`)
 
 const wantPlaceholders = "{body}, {method}, {header:NAME}, {query:NAME}, {timestamp}"
@@ -88,7 +88,7 @@ func readHMAC(m *members) scheme {
 
 func (s signature) timed() bool { return s.timestamp != (part{}) || s.timestampPrefix != "" }
 
-// checkSigned notes what is wrong with the member signed.
+// checkSigned notes the faults of the member signed.
 func (s *signature) checkSigned(m *members) {
 	stamp := "{timestamp}"
 	if s.timestamp != (part{}) {
@@ -126,9 +126,9 @@ func (s signature) open(r *http.Request, body []byte, now time.Time) (message, e
 	return m, nil
 }
 
-// verify compares every signature that was sent with that of every key.
+// verify compares every signature in the request with the signatures by all keys, then checks the timestamp.
 func (s signature) verify(r *http.Request, body []byte, now time.Time) error {
-	sent := strings.Join(s.where.values(r), ",") // as front ends join the values of a repeated header
+	sent := strings.Join(s.where.values(r), ",") // front ends join the values of a repeated header in the same way
 	stamp, ok := s.stamp(r, sent)
 	if !ok {
 		return notVerified("the timestamp is missing, or stands twice")
@@ -179,7 +179,8 @@ func (s signature) verify(r *http.Request, body []byte, now time.Time) error {
 	return nil
 }
 
-// stamp returns the timestamp as it was sent, or false where the vendor has one and there is not exactly one.
+// stamp returns the timestamp as it was sent, or "" where the vendor signs none. It returns false where the timestamp
+// is missing or stands twice.
 func (s signature) stamp(r *http.Request, sent string) (string, bool) {
 	switch {
 	case s.timestampPrefix != "":
@@ -196,8 +197,8 @@ func (s signature) stamp(r *http.Request, sent string) (string, bool) {
 	return "", true
 }
 
-// candidates returns the signatures in what was sent, without base64's padding, in which vendors differ. A signature
-// follows each prefix, up to a space or a comma.
+// candidates returns the signatures in the part that was sent. A signature comes after a prefix and ends at a space or
+// a comma. The padding of base64 is removed, since some vendors leave it out.
 func (s signature) candidates(sent string) (found []string) {
 	pieces := []string{sent}
 	prefixed := s.prefix != "" && (!s.bare || strings.Contains(sent, s.prefix))
@@ -224,7 +225,7 @@ func words(s string) []string {
 
 func unpadded(s string) string { return strings.TrimRight(s, "=") }
 
-// decodeHex and decodeBase64 drop the decoder's error, which would quote the key.
+// decodeHex decodes hexadecimal. Like decodeBase64 it does not return the decoder's error, which may quote the key.
 func decodeHex(s string) ([]byte, error) {
 	key, err := hex.DecodeString(s)
 	if err != nil {
@@ -233,7 +234,7 @@ func decodeHex(s string) ([]byte, error) {
 	return key, nil
 }
 
-// decodeBase64 reads base64 of either alphabet, padded or not.
+// decodeBase64 decodes base64 of either alphabet, with or without padding.
 func decodeBase64(s string) ([]byte, error) {
 	key, err := base64.RawStdEncoding.DecodeString(strings.NewReplacer("-", "+", "_", "/").Replace(unpadded(s)))
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 	"wedata-unbind/internal/departure"
 )
 
-// mapping finds departures in a vendor's JSON. Its paths are gjson's, with modifiers and queries. They are written by
-// whoever may write the secret, and size and depth of the bodies are limited.
+// mapping finds departures in a vendor's JSON. Its paths are gjson's, with modifiers and queries. That is safe: only
+// the operator writes the secret, and the size and depth of bodies are limited.
 type mapping struct {
-	each         string // the path of a list, at whose items the other paths start; "" if the body is one event
+	each         string // the path of a list; the other paths start at its items; "" if the body is one event
 	left, cancel rules
 	uid          identifier
 	people       people
@@ -23,17 +23,17 @@ type mapping struct {
 	merchants    merchants
 }
 
-// reading is what is known of a body beside the text of it.
+// reading is what is needed to read a body.
 type reading struct {
 	envelope departure.Meta
-	find     lookup   // in secrets; nil where the entry has the people itself
+	find     lookup   // looks people up in secrets; nil where the entry has the people itself
 	only     []string // the one merchant of the token secret, for events that name none; nil where there are many
-	xml      bool     // whose lists of one item look like the item alone
+	xml      bool     // the body was XML, where a list of one item looks like the item
 }
 
-// readMapping reads the mapping of an entry, with the scheme's defaults for missing members, or returns nil if neither
-// has one. Without a left_when every event would be a departure: {} says that this is meant. An entry with a
-// cancel_when alone takes cancellations alone.
+// readMapping reads the mapping of an entry, with the scheme's defaults for missing members. It returns nil if neither
+// has one. A missing left_when is a fault, since every event would be a departure; {} says that this is intended. An
+// entry with cancel_when and without left_when reads cancellations alone.
 func readMapping(m *members, defaults mapping, decoder departure.Decoder) *mapping {
 	given := len(m.raw)
 	own := m.raw.Has("left_when")
@@ -55,19 +55,19 @@ func readMapping(m *members, defaults mapping, decoder departure.Decoder) *mappi
 		if own {
 			m.fault("cancel_when", "has no condition, so every event is a cancellation: leave left_when out")
 		}
-		mp.left = nil // that of the scheme
+		mp.left = nil // the scheme's default
 	}
 	if mp.left == nil && mp.cancel == nil {
 		m.fault("left_when", "missing: write {} where every event of this source is a departure")
 	}
 	if mp.uid.paths == nil {
-		m.fault("uid", "missing: the path of what We分析 knows people by")
+		m.fault("uid", "missing: the path of the identifier by which We分析 knows the person")
 	}
 	return &mp
 }
 
-// events reads the departures in one body: those of each item in turn. More than MaxPairs people, or items that cannot
-// be read, are refused whole. It errs where a table of people cannot be read.
+// events reads the departures in one body, item by item. A body with more than MaxPairs people, or without a readable
+// list of items, is refused as a whole. It errs where a table of people cannot be read.
 func (mp *mapping) events(body []byte, r reading) ([]departure.Event, error) {
 	if mp.each == "" {
 		return mp.event(gjson.ParseBytes(body), r)
@@ -77,7 +77,7 @@ func (mp *mapping) events(body []byte, r reading) ([]departure.Event, error) {
 	refuse := func(format string, args ...any) ([]departure.Event, error) {
 		return []departure.Event{departure.Refuse(r.envelope, fmt.Errorf("each: "+format, args...))}, nil
 	}
-	items := list.Array() // of a single value, a list of one
+	items := list.Array() // for a single value this is a list of one
 	switch {
 	case !list.Exists() || list.Type == gjson.Null:
 		return refuse("there is no list at %s", mp.each)
@@ -115,7 +115,7 @@ func (mp *mapping) ofItems(items []gjson.Result, r reading) (events []departure.
 			people += len(event.UIDs)
 			named = append(named, event.UIDs...)
 			if event.Status == departure.Failed {
-				people++ // one that could not be read
+				people++ // somebody whose uid cannot be read
 				event.Detail = fmt.Sprintf("item %d: %s", i+1, event.Detail)
 			}
 			if event.Class == departure.ClassTooMany {
@@ -134,13 +134,14 @@ func (mp *mapping) ofItems(items []gjson.Result, r reading) (events []departure.
 	return events, nil
 }
 
-// event returns the event of those who leave, one for each who is not in people, and one for each fault.
+// event returns one event of the people who leave, an Unknown event for each person who is not in people, and a
+// refused event for each fault.
 func (mp *mapping) event(item gjson.Result, r reading) ([]departure.Event, error) {
 	find := r.find
 	if find == nil {
 		find = mp.people.find
 	}
-	eventType, reason, err := mp.judge(item)
+	eventType, reason, err := mp.typeOf(item)
 	found, path := mp.uid.paths.first(item)
 	if n := length(found); n > departure.MaxPairs && eventType != "" {
 		refused := departure.TooMany(r.envelope, n)
@@ -150,7 +151,7 @@ func (mp *mapping) event(item gjson.Result, r reading) ([]departure.Event, error
 	ids, wrong := mp.uid.read(item, found, path)
 	var event departure.Event
 	var unmapped []string
-	if eventType != "" || mp.people.secretIDs == nil { // a secret is not read for what is no departure
+	if eventType != "" || mp.people.secretIDs == nil { // for an ignored event no secret is read
 		for _, id := range ids {
 			uid, known, err := find(id)
 			switch {
@@ -199,8 +200,9 @@ func (mp *mapping) event(item gjson.Result, r reading) ([]departure.Event, error
 	return events, nil
 }
 
-// judge returns the type of the item's event; or "" and why it is ignored; or why nobody can tell.
-func (mp *mapping) judge(item gjson.Result) (eventType, reason string, err error) {
+// typeOf returns the type of the item's event, or "" and the reason to ignore it. It errs where the rules are
+// ambiguous, or hold but for the spelling of a value.
+func (mp *mapping) typeOf(item gjson.Result) (eventType, reason string, err error) {
 	left, cancelled := mp.left.hold(item), mp.cancel.hold(item)
 	nearlyLeft, nearlyCancelled := "", ""
 	if !left {
@@ -226,11 +228,12 @@ func (mp *mapping) judge(item gjson.Result) (eventType, reason string, err error
 	return "", mp.left.whyNot(item), nil
 }
 
-// longestID is how many bytes of an id are logged. One that is longer is none.
+// longestID is how long an id may be, in bytes. A longer one counts as missing.
 const longestID = 256
 
-// meta returns the item's own id and time, or the envelope's where the item has none. One that cannot be read counts
-// as missing: no departure is lost over it. People inside the id are masked, since it is logged.
+// meta returns the item's own id and time, or the envelope's where the item has none. An id or time that cannot be
+// read counts as missing, since the departure must not fail for it. People inside the id are masked, since it is
+// logged.
 func (mp *mapping) meta(item gjson.Result, meta departure.Meta, people []string) departure.Meta {
 	id, _ := mp.id.first(item)
 	if id := text(id); id != "" && len(id) <= longestID {

@@ -11,8 +11,8 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// members are the members of one entry in the sources' secret. Reading a member removes it: what is left at the end is
-// unknown. All faults are noted, each with its path. None quotes a value, which may be a key.
+// members are the members of one entry in the sources' secret. Reading a member removes it, so the members left at the
+// end are unknown ones. Faults are collected, each with its path. No fault quotes a value, which may be a key.
 type members struct {
 	path   string
 	raw    strictjson.Object
@@ -70,7 +70,7 @@ func (m *members) word(name string, value strictjson.Value) string {
 	return s
 }
 
-// texts returns a list of words, which must be there and not be empty.
+// texts returns a list of words. A missing or empty list is a fault.
 func (m *members) texts(name string) []string {
 	value := m.take(name)
 	var items []strictjson.Value
@@ -91,7 +91,7 @@ func (m *members) texts(name string) []string {
 
 func at(name string, i int) string { return fmt.Sprintf("%s[%d]", name, i) }
 
-// shortestKey is how many bytes a key has at least: shorter ones can be found by trying.
+// shortestKey is the least length of a key, in bytes: shorter keys can be guessed.
 const (
 	shortestKey = 8
 	tooShort    = "has %d bytes, at least %d are needed"
@@ -113,7 +113,7 @@ func (m *members) keys(decode func(string) ([]byte, error)) []string {
 	return list
 }
 
-// checkKey notes a word that examples have in the place of a key.
+// checkKey notes a fault for a placeholder from examples.
 func (m *members) checkKey(name, s string) {
 	plain := strings.NewReplacer("-", "", "_", "", " ", "").Replace(strings.ToLower(s))
 	if slices.Contains([]string{"secret", "changeme", "yourkeyhere", "yoursecrethere", "yourtokenhere"}, plain) {
@@ -142,7 +142,7 @@ func (m *members) aesKey(name string) []byte {
 	return key
 }
 
-// parsed returns what parse makes of a text, or the fallback where it is missing or wrong.
+// parsed parses the text in a member, or returns the fallback where it is missing or wrong.
 func parsed[T any](m *members, name string, fallback T, parse func(string) (T, error)) T {
 	s := m.text(name)
 	if s == "" {

@@ -11,13 +11,13 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// merchants are those that an entry's events may name, and the default of events that name none.
+// merchants are the merchants that an entry's events may name. An event that names none is for these.
 type merchants struct {
 	given bool // false for an entry without the member, which allows all
-	// list is empty for "*", which allows all, and where the tenant decides.
+	// list is empty for "*", which allows all, and where the merchants depend on the tenant.
 	list []string
-	// path leads to the tenant for whom the sender speaks, and tenants has the merchants of each; "" where there is one
-	// list for all.
+	// path is the path of the tenant in an event, and tenants has the merchants of each tenant. Path is "" where one
+	// list is for all.
 	path    string
 	tenants map[string][]string
 }
@@ -47,7 +47,7 @@ func readMerchants(m *members) merchants {
 
 const notAppID = "is not an appid such as wx0123456789abcdef"
 
-// readTenants notes the faults of all tenants by their place: a tenant's name is not shown.
+// readTenants reads the object with path and of. Its faults do not show the names of tenants.
 func readTenants(m *members) (path string, tenants map[string][]string) {
 	raw, err := strictjson.ParseObject(m.take("merchants"))
 	if err != nil || raw.Only("path", "of") != nil || !raw.Has("path", "of") {
@@ -74,8 +74,7 @@ func readTenants(m *members) (path string, tenants map[string][]string) {
 	return path, tenants
 }
 
-// of returns the merchants that an event may name: of this tenant, or of all where the entry does not tell them apart.
-// No merchant means all.
+// of returns the merchants that an event may name: those of its tenant, or the entry's list. None means all.
 func (ms merchants) of(item gjson.Result) ([]string, error) {
 	if ms.path == "" {
 		return ms.list, nil
@@ -91,8 +90,8 @@ func (ms merchants) of(item gjson.Result) ([]string, error) {
 	return list, nil
 }
 
-// limit keeps the event within the merchants allowed, of which none means all. An event that names none is for those
-// allowed, or for the only one there is.
+// limit refuses an event that names a merchant which is not allowed; no allowed merchants mean all. An event that
+// names no merchant gets the allowed ones, or the only one that there is.
 func limit(event departure.Event, allowed, only []string) departure.Event {
 	if len(event.Merchants) == 0 {
 		event.Merchants = slices.Concat(allowed, only)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// part is where a request has a signature, a key or a timestamp: in a header, or in a parameter of the query. An entry
-// writes a header's name as it is, and a parameter as query:NAME.
+// part is the place of a signature, a key or a timestamp in a request: a header or a query parameter. In an entry, a
+// header is its name, and a parameter is query:NAME.
 type part struct {
 	query bool
 	name  string
@@ -18,8 +18,8 @@ const (
 	partNames = letters + "0123456789-_"
 )
 
-// part returns the part of a request that a member names, or the zero part where the member is missing. Names have
-// letters, digits, - and _. HTTP allows more, but no known vendor uses it.
+// part returns the part of a request that a member names, or the zero part where the member is missing. A name may
+// have letters, digits, - and _. HTTP allows more characters, but no known vendor uses them.
 func (m *members) part(name string) part {
 	return parsed(m, name, part{}, func(s string) (part, error) {
 		s, query := strings.CutPrefix(s, "query:")
@@ -30,7 +30,7 @@ func (m *members) part(name string) part {
 	})
 }
 
-// newPart returns the part. Names of headers are the same in any case.
+// newPart returns the part. It brings the name of a header into its canonical case.
 func newPart(name string, query bool) part {
 	if !query {
 		name = http.CanonicalHeaderKey(name)

@@ -11,18 +11,17 @@ import (
 	"wedata-unbind/internal/strictjson"
 )
 
-// people says which uid belongs to an HR id. The zero value stands for an entry without the member: the HR id is the
-// uid.
+// people has the uid of each HR id. The zero value is that of an entry without the member: the HR id is the uid.
 type people struct {
 	table     map[string]string
-	secretIDs []string // of the secrets that hold the tables, where there is none in the entry
-	path      string   // of the member in the sources' secret, for faults
+	secretIDs []string // the secrets with the tables, where the entry has no table
+	path      string   // the path of the member in the sources' secret, for faults
 }
 
 // lookup returns the uid of an HR id, or false where no table has it. It errs where a table cannot be read.
 type lookup func(id string) (uid string, known bool, err error)
 
-// readPeople reads {"HR id":"uid"} or {"secret_ids":["…"]}. Its fault shows no member: HR ids are personal data too.
+// readPeople reads {"HR id":"uid"} or {"secret_ids":["…"]}. Faults show no member, since HR ids are personal data.
 func readPeople(m *members) people {
 	p := people{path: m.path + ".people"}
 	value := m.take("people")
@@ -53,14 +52,15 @@ func readTable(value strictjson.Value) (table map[string]string, ok bool) {
 	return table, err == nil && table != nil && !slices.ContainsFunc(slices.Collect(maps.Values(table)), blank)
 }
 
-// table is what was parsed of one version of a secret with people.
+// table is one parsed version of a secret with people.
 type table struct {
 	version string
-	people  map[string]string
+	people  map[string]string // nil where the version cannot be used
 }
 
-// finder returns how the uids of an entry's people are found in secrets of their own, or nil where they are not. Secrets are read when somebody is looked up
-// first, and read again when somebody is not found: the cache of secrets limits how often.
+// finder returns the lookup in the secrets of an entry's people, or nil where the entry names no such secrets. The
+// first lookup reads the secrets. They are read again when a person is not found; the cache of secrets limits how
+// often.
 func (reg *Registry) finder(ctx context.Context, e entry) lookup {
 	if e.mapping == nil || e.mapping.people.secretIDs == nil {
 		return nil
@@ -104,8 +104,8 @@ func find(tables []map[string]string, id string) (string, bool) {
 	return "", false
 }
 
-// tables returns the people of each secret. It reads a secret past the cache where that is asked for, or where the
-// cached version cannot be used: somebody may have mended it.
+// tables returns the people in each secret. It reads a secret again if renew is true, or if the cached version cannot
+// be used: somebody may have corrected it.
 func (reg *Registry) tables(ctx context.Context, p people, renew bool) ([]map[string]string, error) {
 	list := make([]map[string]string, len(p.secretIDs))
 	for i, id := range p.secretIDs {

@@ -20,7 +20,7 @@ type Secrets interface {
 	Renew(ctx context.Context, seen secrets.Secret) (secrets.Secret, error)
 }
 
-// Config is what a Registry works with.
+// Config configures a [Registry].
 type Config struct {
 	Secrets Secrets
 	// SecretID names the sources' secret. Empty means that there is none: HTTP requests are refused, and payloads of
@@ -28,22 +28,23 @@ type Config struct {
 	SecretID string
 	// Decoder reads payloads that are events already. Its zone is the default for entries without a utc_offset.
 	Decoder departure.Decoder
-	// Merchants returns the merchants of the token secret, and whether it is an index of them. If it is, every HTTP
-	// source must name its merchants. Nil means one merchant whose appid is not known.
+	// Merchants returns the merchants of the token secret, and whether that is an index of many. If it is an index,
+	// every HTTP source must name its merchants. Nil means one merchant whose appid is not known.
 	Merchants func(context.Context) (appids []string, index bool, err error)
 	// Now is the clock. Nil means time.Now.
 	Now func() time.Time
 }
 
-// Registry is the sources in their secret, which is read when it is first needed. Many goroutines may use it at once.
+// Registry has the sources of the sources' secret, which it reads when it is first used. It is safe for concurrent
+// use.
 type Registry struct {
 	cfg Config
 
 	mu      sync.Mutex
 	version string           // of the secret that was parsed last
 	entries map[string]entry // what was parsed of it
-	err     error            // or a FaultsError
-	people  map[string]table // by the id of the secret that holds it
+	err     error            // a FaultsError where it could not be parsed
+	people  map[string]table // by the id of the secret with the table
 }
 
 // New returns a Registry. It reads nothing yet.
@@ -55,11 +56,13 @@ func New(cfg Config) *Registry {
 }
 
 // Receive verifies a request to the source of that name and reads its events. Body is the raw body as it was sent;
-// r.Body is not read. Envelope is what is known before reading: the request's id, the source's name, the time.
+// r.Body is not read. Envelope has what is known before the body is read: the request's id, the source's name, the
+// time.
 //
-// It errs with ErrUnknownSource, ErrMethod, ErrTooLarge, ErrNotVerified or ErrMalformed. Any other error is ours. A
-// verified request that cannot be read is no error but an event with a Status. Before an unknown source, a failed
-// verification or a faulty entry is reported, the secret is renewed: somebody may have changed it.
+// Its errors are ErrUnknownSource, ErrMethod, ErrTooLarge, ErrNotVerified and ErrMalformed. Any other error is not the
+// sender's fault. For a verified request that cannot be read it returns an event with a Status, and no error. Before
+// it reports an unknown source, a failed verification or a faulty entry, it reads the secret again: somebody may have
+// corrected it.
 func (reg *Registry) Receive(
 	ctx context.Context, name string, r *http.Request, body []byte, envelope departure.Meta,
 ) (delivery Delivery, err error) {
@@ -100,9 +103,9 @@ func (reg *Registry) Receive(
 	return delivery, err
 }
 
-// Read reads a payload that needs no verification, since AWS checked who sent it: a topic's, by the topic's name, or
-// an event source's. It errs where the sources cannot be read or the entry is faulty, after renewing the secret as
-// Receive does. A payload that cannot be understood is an event with a Status.
+// Read reads a payload from a topic or an event source of that name. Such a payload is not verified: AWS has checked
+// the sender's rights. Read errs where the sources cannot be read or the entry is faulty, and reads the secret again
+// before, like Receive. For a payload that cannot be read it returns an event with a Status.
 func (reg *Registry) Read(
 	ctx context.Context, name string, payload []byte, envelope departure.Meta,
 ) (events []departure.Event, err error) {
@@ -125,8 +128,8 @@ func (reg *Registry) Read(
 	return events, err
 }
 
-// Check returns all that is wrong with the sources, as a [FaultsError] where the secret could be read, or nil. Before
-// it reports faults, it renews the secret as Receive does.
+// Check returns nil where the sources have no fault. It returns a [FaultsError] with all their faults, or another
+// error where a secret cannot be read. Before it reports faults, it reads the secret again, like Receive.
 func (reg *Registry) Check(ctx context.Context) error {
 	return reg.try(ctx, func(entries map[string]entry) error {
 		if entries != nil && len(entries) == 0 {
@@ -153,8 +156,9 @@ func (reg *Registry) Check(ctx context.Context) error {
 	})
 }
 
-// checkMerchants errs where a sender could reach every merchant although its entry does not say so. Where there is
-// only one merchant, it returns its appid: the secret may be an index when the departure is carried out.
+// checkMerchants errs where a source could unbind at every merchant although its entry does not allow that. Where
+// there is only one merchant, it returns its appid: the secret may be an index by the time the departure is carried
+// out.
 func (reg *Registry) checkMerchants(ctx context.Context, name string, e entry) (only []string, err error) {
 	if len(e.merchants.list) > 0 || e.merchants.path != "" || reg.cfg.Merchants == nil {
 		return nil, nil
@@ -166,14 +170,14 @@ func (reg *Registry) checkMerchants(ctx context.Context, name string, e entry) (
 	case e.merchants.given || err == nil && !index:
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("source: which merchants there are: %w", err)
+		return nil, fmt.Errorf("source: read the merchants: %w", err)
 	}
 	const missing = `.merchants: missing: the token secret has many merchants, name those of this source, or ["*"]`
 	return nil, faults("sources." + shownSource(name) + missing)
 }
 
-// try runs use on the sources. If that fails in a way that another version of the secret could change, it renews the
-// secret and, if there is another version, runs use once more.
+// try runs use on the sources. After an error that a change of the secret could remove, it reads the secret again. If
+// there is another version, it runs use once more.
 func (reg *Registry) try(ctx context.Context, use func(map[string]entry) error) error {
 	if reg.cfg.SecretID == "" {
 		return use(nil)

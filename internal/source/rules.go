@@ -13,12 +13,12 @@ import (
 )
 
 type (
-	// rules hold where at least one rule holds.
+	// rules hold if at least one rule holds.
 	rules []rule
-	// rule holds where all of its tests hold.
+	// rule holds if all of its tests hold.
 	rule []test
-	// test is a path and the values that it may have. Values are compared exactly: 3 is not "3", a number is compared
-	// digit by digit (3.0 is not 3), and an object or a list equals nothing.
+	// test holds if the value at the path is one of the wanted ones. Values are compared exactly: 3 is not "3", a
+	// number is compared digit by digit (3.0 is not 3), and an object or a list is never equal.
 	test struct {
 		path string
 		want []gjson.Result
@@ -64,8 +64,8 @@ func (rs rules) hold(item gjson.Result) bool {
 	return slices.ContainsFunc(rs, func(r rule) bool { return r.firstFailed(item) < 0 })
 }
 
-// whyNot returns why no rule holds: the first failed test of the rule that came furthest, which is most likely the one
-// that was meant.
+// whyNot returns the reason why no rule holds. It is the first failed test of the rule in which most tests held before
+// it, since that rule most likely was meant.
 func (rs rules) whyNot(item gjson.Result) string {
 	reason, furthest := "", -1
 	for _, r := range rs {
@@ -76,7 +76,7 @@ func (rs rules) whyNot(item gjson.Result) string {
 	return reason
 }
 
-// nearly returns why a rule does not hold although it seems to be meant: all of its tests hold, but for values that
+// nearly returns the reason why a rule does not hold though it was most likely meant: where its tests fail, the values
 // differ only by type, case or white space. It returns "" where there is no such rule.
 func (rs rules) nearly(item gjson.Result) string {
 	for _, r := range rs {
@@ -101,7 +101,8 @@ func (r rule) nearly(item gjson.Result) (reason string) {
 	return reason
 }
 
-// nearly shows the entry's own value, with the difference: any value of the sender's may be somebody's identifier.
+// nearly returns a text with the entry's value and the difference. The sender's value is not shown, since it may be a
+// person's identifier.
 func (t test) nearly(item gjson.Result) string {
 	got := item.Get(t.path)
 	if !got.Exists() || got.Type == gjson.JSON || got.Type == gjson.Null {
@@ -133,7 +134,7 @@ func (t test) nearly(item gjson.Result) string {
 	return ""
 }
 
-// scalar returns the text of a string, or of a number or boolean as it is written.
+// scalar returns the text of a string, or the JSON of a number or boolean.
 func scalar(v gjson.Result) string {
 	if v.Type == gjson.String {
 		return v.Str
@@ -143,7 +144,7 @@ func scalar(v gjson.Result) string {
 
 var fraction = pattern(`^(-?[0-9]+)\.0+$`)
 
-// digits writes a whole number without a fraction: 3 for 3.0.
+// digits removes a fraction of zeros from a number: 3.0 becomes 3.
 func digits(s string) string {
 	if parts := fraction().FindStringSubmatch(s); parts != nil {
 		return parts[1]
@@ -166,7 +167,8 @@ func (t test) holds(item gjson.Result) bool {
 	})
 }
 
-// reason shows the entry's own values. Of the sender's it shows only the kind: any value may be somebody's identifier.
+// reason returns a text with the entry's values. Of the sender's value it shows only the kind, since the value may be
+// a person's identifier.
 func (t test) reason(item gjson.Result) string {
 	got, is := item.Get(t.path), "another value"
 	sameKind := func(want gjson.Result) bool { return kindOf(want) == kindOf(got) }

@@ -1,8 +1,8 @@
-// Package source verifies what named senders of events send, and reads departures out of it.
+// Package source verifies the requests of named senders, and reads departures from their events.
 //
-// A scheme verifies a request over HTTP: it checks the raw bytes, decodes the body and forms the reply that the vendor
-// expects. A mapping finds departures in the body. It is no code but an entry in the sources' secret: gjson paths and
-// tables of values. What is missing, wrong or not understood never becomes a departure.
+// A scheme verifies an HTTP request: it checks the raw bytes, decodes the body and forms the reply that the vendor
+// expects. A mapping finds the departures in the body. An entry in the sources' secret configures both, the mapping by
+// gjson paths and tables of values. If anything is missing, wrong or unknown, there is no departure.
 package source
 
 import (
@@ -17,22 +17,22 @@ import (
 // MaxBody is how long a request's body may be, in bytes.
 const MaxBody = 256 << 10
 
-// What is wrong with a request. Errors that wrap these say why, for the log. They hold no key and nothing from the
-// request. Any other error of this package is ours.
+// The errors of a refused request. Errors that wrap them give the reason, for the log. They hold no key and nothing of
+// the request. Any other error of this package is not the sender's fault.
 var (
-	// ErrUnknownSource is a name without an entry, or with one that has no scheme.
+	// ErrUnknownSource means that the name has no entry, or that its entry has no scheme.
 	ErrUnknownSource = errors.New("source: no such source")
-	// ErrMethod is a method that the source's scheme does not use.
+	// ErrMethod means that the source's scheme does not use this HTTP method.
 	ErrMethod = errors.New("source: method not allowed")
-	// ErrTooLarge is a body longer than MaxBody.
+	// ErrTooLarge means that the body is longer than MaxBody.
 	ErrTooLarge = errors.New("source: body too large")
-	// ErrNotVerified is a request that may come from anybody: its signature or key is missing or wrong.
+	// ErrNotVerified means that the signature or key is missing or wrong, so that anybody may have sent the request.
 	ErrNotVerified = errors.New("source: not verified")
-	// ErrMalformed is a verified handshake without the challenge that its reply repeats.
+	// ErrMalformed means that a verified handshake has no challenge for the reply.
 	ErrMalformed = errors.New("source: malformed")
 )
 
-// Reply is what a vendor wants to see for success. Its status is 200.
+// Reply is the response that a vendor expects for success. Its status is 200.
 type Reply struct {
 	ContentType string // empty where there is no body
 	Body        []byte
@@ -42,10 +42,10 @@ type Reply struct {
 type Delivery struct {
 	// Events are to be carried out, unless they have a Status. A handshake has none.
 	Events []departure.Event
-	reply  func() Reply // nil if the vendor looks at nothing but the status
+	reply  func() Reply // nil if the vendor reads only the status
 }
 
-// Reply returns the answer, once the events are safe: how many of them were accepted, and how many ignored.
+// Reply returns the response to send after the events are done or queued. Accepted and ignored count the departures.
 func (d Delivery) Reply(accepted, ignored int) Reply {
 	if d.reply != nil {
 		return d.reply()
@@ -53,10 +53,10 @@ func (d Delivery) Reply(accepted, ignored int) Reply {
 	return jsonReply(fmt.Appendf(nil, `{"accepted":%d,"ignored":%d}`, accepted, ignored))
 }
 
-// scheme is how one kind of sender proves who it is, and how it is answered.
+// scheme verifies the requests of one kind of sender, and answers them.
 type scheme interface {
-	// open verifies the request with this raw body, and decodes it. It errs with ErrNotVerified, for a handshake with
-	// ErrMalformed, or with a FaultsError.
+	// open verifies the request with this raw body, and decodes it. Its errors are ErrNotVerified, ErrMalformed for a
+	// handshake, and a FaultsError.
 	open(r *http.Request, body []byte, now time.Time) (message, error)
 }
 
@@ -64,20 +64,20 @@ type scheme interface {
 type message struct {
 	id    string // the sender's id of the event, where a header has it
 	body  []byte // one JSON value, or nil for a handshake
-	err   error  // why there is no body: nobody could read it
+	err   error  // set where the body cannot be decoded
 	xml   bool   // the body was XML
 	reply func() Reply
 }
 
-// schemeRow is what a scheme's name in an entry stands for.
+// schemeRow is a row of the table of schemes.
 type schemeRow struct {
 	read    func(*members) scheme // makes the scheme from the members of an entry
-	get     bool                  // allows GET beside POST, for the vendor's handshake
-	replies bool                  // answers an event in a way of its own
-	mapping mapping               // the default, of which members of the entry replace parts
+	get     bool                  // allows GET as well as POST, for the vendor's handshake
+	replies bool                  // has its own reply, so the entry must not have one
+	mapping mapping               // the default mapping; the entry may replace parts of it
 }
 
-// schemes has one row for each scheme. It is never written.
+// schemes is the table of schemes, by their names in an entry. It is never written.
 var schemes = map[string]schemeRow{
 	"standard-webhooks": {read: readStandardWebhooks},
 	"hmac":              {read: readHMAC},
@@ -94,7 +94,7 @@ func decoded(header http.Header, body []byte) message {
 	return message{body: text, err: err, xml: isXML(body)}
 }
 
-// handshake returns the message of a request that only wants this reply.
+// handshake returns the message of a request that has no event and gets this reply.
 func handshake(reply Reply) message { return message{reply: func() Reply { return reply }} }
 
 func jsonReply(body []byte) Reply { return Reply{ContentType: "application/json", Body: body} }

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// readStandardWebhooks reads the scheme of the Standard Webhooks specification: hmac with a choice of keys alone.
+// readStandardWebhooks reads the scheme of the Standard Webhooks specification: HMAC, of which only the keys are
+// configured.
 func readStandardWebhooks(m *members) scheme {
 	return signature{
 		keys:      m.keys(decodeWebhookKey),
@@ -20,7 +21,7 @@ func readStandardWebhooks(m *members) scheme {
 	}
 }
 
-// decodeWebhookKey reads whsec_ and base64 of 24 to 64 bytes (Standard Webhooks, "Signature scheme").
+// decodeWebhookKey decodes a key: whsec_ and the base64 of 24 to 64 bytes (Standard Webhooks, "Signature scheme").
 func decodeWebhookKey(s string) ([]byte, error) {
 	encoded, ok := strings.CutPrefix(s, "whsec_")
 	if !ok {

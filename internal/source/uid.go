@@ -8,59 +8,20 @@ import (
 	"github.com/tidwall/gjson"
 
 	"wedata-unbind/internal/departure"
-	"wedata-unbind/internal/strictjson"
 )
 
-// identifier is where an item has the people, and what is made of what stands there.
+// identifier is where an item has the people, and the steps that make uids of what stands there.
 type identifier struct {
 	paths paths
-	as    []func(string) string // applied in turn
+	as    departure.UIDAs
 }
 
 func readIdentifier(m *members) identifier {
 	id := identifier{paths: m.paths("uid", nil)}
 	m.checkOneName("uid", id.paths)
-	value := m.take("uid_as")
-	if value == nil {
-		return id
-	}
-	var steps []strictjson.Value
-	if value.Kind() != '[' || strictjson.Unmarshal(value, &steps) != nil || len(steps) == 0 {
-		m.fault("uid_as", "%s where a list of steps is expected", strictjson.Kind(value))
-	}
-	for i, step := range steps {
-		f := readStep(step)
-		if f == nil {
-			m.fault(at("uid_as", i), `is none of "lower", "before_at", {"prefix":"…"}`)
-		}
-		id.as = append(id.as, f)
-	}
-	return id
-}
-
-// readStep returns what a step of uid_as does, or nil where there is no such step.
-func readStep(step strictjson.Value) func(string) string {
-	switch name, _ := strictjson.Text(step); name {
-	case "lower":
-		return strings.ToLower
-	case "before_at":
-		return beforeAt
-	}
-	object, err := strictjson.ParseObject(step)
-	if err != nil || object.Only("prefix") != nil {
-		return nil
-	}
-	prefix, ok := strictjson.Text(object["prefix"])
-	if !ok || prefix == "" {
-		return nil
-	}
-	return func(id string) string { return prefix + id }
-}
-
-// beforeAt returns the part of an e-mail address before its last @ (RFC 5321, section 4.1.2). What has no @ stays.
-func beforeAt(id string) string {
-	if i := strings.LastIndexByte(id, '@'); i >= 0 {
-		return id[:i]
+	var err error
+	if id.as, err = departure.ParseUIDAs(m.take("uid_as")); err != nil {
+		m.fault("uid_as", "%v", err)
 	}
 	return id
 }
@@ -71,15 +32,15 @@ func (id identifier) read(item, found gjson.Result, path string) (ids []string, 
 	if length(found) == 0 {
 		return nil, []error{fmt.Errorf("uid: nothing at %s", strings.Join(id.paths, " or "))}
 	}
-	for i, v := range found.Array() { // of a single value, a list of one
-		one, fault := id.one(v)
+	for i, v := range found.Array() { // for a single value this is a list of one
+		uid, err := id.one(v)
 		switch {
-		case fault == "":
-			ids = append(ids, one)
+		case err == nil:
+			ids = append(ids, uid)
 		case found.IsArray():
-			wrong = append(wrong, fmt.Errorf("uid: value %d is %s", i+1, fault))
+			wrong = append(wrong, fmt.Errorf("uid: value %d is %w", i+1, err))
 		default:
-			wrong = append(wrong, errors.New("uid: "+fault))
+			wrong = append(wrong, fmt.Errorf("uid: %w", err))
 		}
 	}
 	if n := skipped(item, path); n > 0 {
@@ -88,22 +49,14 @@ func (id identifier) read(item, found gjson.Result, path string) (ids []string, 
 	return departure.Unique(ids), wrong
 }
 
-// one returns the identifier in a value, or what is wrong with it.
-func (id identifier) one(v gjson.Result) (uid, fault string) {
-	uid = text(v)
+// one returns the uid in a value.
+func (id identifier) one(v gjson.Result) (string, error) {
+	given := text(v)
 	switch {
 	case v.Type == gjson.Number && strings.Trim(v.Raw, "0123456789") != "":
-		return "", "a number that is not whole"
-	case uid == "":
-		return "", kindOf(v) + " where a string, a whole number or a list of them is expected"
+		return "", errors.New("a number that is not whole")
+	case given == "":
+		return "", errors.New(kindOf(v) + " where a string, a whole number or a list of them is expected")
 	}
-	if uid = strings.TrimSpace(uid); uid == "" {
-		return "", "blank"
-	}
-	for _, step := range id.as {
-		if uid = strings.TrimSpace(step(uid)); uid == "" {
-			return "", "blank after uid_as"
-		}
-	}
-	return uid, ""
+	return id.as.UID(given)
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// weCom is a callback of WeCom 企业微信, of an own or a third-party app. A third-party app gets messages with several
-// owners: the provider's corp id (GET), the suite id (commands), the customer's corp id (data).
+// weCom is a callback of WeCom 企业微信, for an app of the company or a third-party app. The messages of a third-party
+// app have several owners: the provider's corp id (GET), the suite id (commands), the customer's corp id (data).
 type weCom struct{ callback }
 
 func readWeCom(m *members) scheme { return weCom{readCallback(m)} }
 
-// weComMapping: a member was deleted (WeCom developer center, "Contact change notification"). An own app finds the
-// type in Event, a third-party app in InfoType. Messages have no id.
+// weComMapping: a member was deleted (WeCom developer center, "Contact change notification"). For an app of the
+// company the type is in Event, for a third-party app in InfoType. Messages have no id.
 var weComMapping = mapping{
 	left: rules{
 		newRule(`{"Event":["change_contact"],"ChangeType":["delete_user"]}`),
@@ -26,15 +26,16 @@ var weComMapping = mapping{
 
 const plainText = "text/plain; charset=utf-8"
 
-// open answers a GET with the decrypted echostr alone, since WeCom compares the bytes. A POST is answered with an empty
-// body, or with success where a suite gets it (WeCom developer center 97172).
+// open answers a GET with the decrypted echostr and nothing else, since WeCom compares the bytes. It answers a POST
+// with an empty body, or with the word success for a third-party app (WeCom developer center 97172).
 func (w weCom) open(r *http.Request, body []byte, now time.Time) (message, error) {
 	query := r.URL.Query()
 	if r.Method == http.MethodGet {
 		echo, _ := single(query["echostr"])
 		text, _, err := w.openFresh(query, echo, now)
 		if err == nil && strings.Trim(string(text), "0123456789") != "" {
-			// Messages and challenges are signed alike. Who recorded a message must not have it decrypted here.
+			// Messages and challenges are signed in the same way. Otherwise an attacker with a recorded message could
+			// have it decrypted here.
 			return message{}, notVerified("echostr is a message and no challenge")
 		}
 		return handshake(Reply{ContentType: plainText, Body: text}), err
@@ -49,7 +50,7 @@ func (w weCom) open(r *http.Request, body []byte, now time.Time) (message, error
 	}
 	m := decoded(nil, text)
 	m.reply = func() Reply { return Reply{} }
-	if gjson.GetBytes(m.body, "InfoType").Exists() { // of a suite, which shows any other reply as an error
+	if gjson.GetBytes(m.body, "InfoType").Exists() { // a third-party app, where WeCom takes other replies for errors
 		m.reply = func() Reply { return Reply{ContentType: plainText, Body: []byte("success")} }
 	}
 	return m, nil

@@ -7,13 +7,15 @@ import (
 	"io"
 )
 
-var errXML = errors.New("not XML, not complete, nested too deeply, or with a DTD, text or element beside the root element")
+var errXML = errors.New(
+	"not XML, not complete, nested too deeply, or with a DTD, text or element beside the root element")
 
 func isXML(body []byte) bool { return bytes.HasPrefix(bytes.TrimSpace(withoutMark(body)), []byte("<")) }
 
 // xmlFields reads the elements inside the root element: {"UserID":"zhangsan"} for
-// <xml><UserID>zhangsan</UserID></xml>. An element is a string, or an object of the elements inside it; several of one
-// name are a list. Attributes and namespaces are not read. encoding/xml knows no entities but the five of XML itself.
+// <xml><UserID>zhangsan</UserID></xml>. An element becomes a string, or an object of the elements inside it. Several
+// elements with one name become a list. Attributes and namespaces are not read. encoding/xml accepts only the five
+// entities that XML predefines.
 func xmlFields(body []byte) (root any, err error) {
 	for dec := xml.NewDecoder(bytes.NewReader(body)); ; { //nolint:gosec // only strings, at a bounded depth
 		token, err := dec.Token()
@@ -35,7 +37,7 @@ func xmlFields(body []byte) (root any, err error) {
 			return nil, errXML
 		}
 	}
-	if _, isText := root.(string); isText { // an element without others in it
+	if _, isText := root.(string); isText { // the root element has no elements in it
 		root = map[string]any{}
 	}
 	return root, nil

@@ -25,22 +25,23 @@ const (
 	noAppID = "not an appid (wx and 16 hex digits)"
 )
 
-// form is a secret with its content, or what is wrong with it.
+// form is a parsed secret.
 type form struct {
 	secret  secrets.Secret
 	index   bool
 	appids  []string         // the merchants of a departure that names none, sorted
 	entries map[string]entry // by merchant; also by "" where there is one token
-	err     error
+	err     error            // set where the secret cannot be read or used
 }
 
-// entry is one merchant: its token, or the secret that holds it, or what is wrong with it.
+// entry is one merchant: its token, or the name of the secret that holds the token, or an error.
 type entry struct {
 	token, secretID string
 	err             error
 }
 
-// parse reads the content of a secret, if there is one. An error never quotes a value: any value may be a token.
+// parse reads the content of a secret. Err is the error of reading the secret. No error quotes a value, since any
+// value may be a token.
 func parse(secret secrets.Secret, err error) form {
 	if err != nil {
 		return form{err: err}
@@ -98,7 +99,7 @@ func (f *form) readIndex(value strictjson.Value) error {
 	}
 	f.index, f.appids, f.entries = true, slices.Sorted(maps.Keys(members)), make(map[string]entry, len(members))
 	for key, value := range members {
-		if len(key) > 64 { // it may be a token in the wrong place, which must not be shown as a merchant
+		if len(key) > 64 { // it may be a token in the wrong place: the error must not show it
 			return fmt.Errorf("%s: a name of %d bytes: %s", memberIndex, len(key), noAppID)
 		}
 		f.entries[key] = readEntry(key, value)
@@ -126,7 +127,7 @@ func readEntry(key string, value strictjson.Value) (e entry) {
 	return e
 }
 
-// word reads a member that is one word, without the white space around it.
+// word reads a member that is one word. It removes the white space around it.
 func word(members strictjson.Object, name string) (string, error) {
 	s, ok := strictjson.Text(members[name])
 	if !ok {
@@ -139,7 +140,7 @@ func word(members strictjson.Object, name string) (string, error) {
 	return s, nil
 }
 
-// checkWord refuses what cannot be a token or the name of a secret.
+// checkWord errs where the text cannot be a token or the name of a secret.
 func checkWord(s string) error {
 	if s == "" {
 		return errors.New("is empty")
@@ -150,17 +151,17 @@ func checkWord(s string) error {
 	return nil
 }
 
-// alone returns the token in a secret that the index names for a merchant.
+// alone returns the token in a secret that the index names for one merchant.
 func (f form) alone(merchant string) (offboard.Token, error) {
-	err := f.err
+	err, name := f.err, secrets.Name(f.secret.ID)
 	switch {
 	case err != nil:
 	case f.index:
-		err = faultf("secret %s: it is an index itself: write the token of this merchant alone", secrets.Name(f.secret.ID))
+		err = faultf("secret %s: it is an index itself: write the token of this merchant alone", name)
 	case f.appids[0] != "" && f.appids[0] != merchant:
-		err = faultf("secret %s: its %s is %s: write the token of this merchant", secrets.Name(f.secret.ID), memberAppID, f.appids[0])
+		err = faultf("secret %s: its %s is %s: write the token of this merchant", name, memberAppID, f.appids[0])
 	default:
-		return offboard.Token{Value: f.entries[""].token, SecretID: secrets.Name(f.secret.ID), Written: f.secret.Written}, nil
+		return offboard.Token{Value: f.entries[""].token, SecretID: name, Written: f.secret.Written}, nil
 	}
 	return offboard.Token{}, fmt.Errorf("%s.%s.%s: %w", memberIndex, merchant, memberSecret, err)
 }

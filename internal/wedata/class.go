@@ -2,22 +2,22 @@ package wedata
 
 import "slices"
 
-// Class is a kind of fault. It stands in log lines, metrics and messages. All faults of a class need the same action.
+// Class is a kind of fault. Log lines, metrics and dead letters have it. All faults of a class need the same action.
 type Class string
 
 // The classes.
 const (
-	Busy                  Class = "busy"                   // WeChat is busy, for some seconds most often
-	TokenRefused          Class = "token_refused"          // the token is missing, expired or not the merchant's latest
-	ReauthorizationNeeded Class = "reauthorization_needed" // the authorization is lost, by a changed password for example
+	Busy                  Class = "busy"                   // WeChat is busy, mostly for some seconds
+	TokenRefused          Class = "token_refused"          // the token is missing, expired or not the latest
+	ReauthorizationNeeded Class = "reauthorization_needed" // the authorization ended: a new password may be the cause
 	WrongToken            Class = "wrong_token"            // the API takes another kind of token
 	PermissionMissing     Class = "permission_missing"     // permission set 18 is not granted
 	DailyQuota            Class = "daily_quota"            // too many calls today
 	MinuteRate            Class = "minute_rate"            // too many calls within a minute
 	IPNotAllowed          Class = "ip_not_allowed"         // the caller's IP is not on the platform's whitelist
-	Blocked               Class = "blocked"                // WeChat has closed the API to the account, or limited it
+	Blocked               Class = "blocked"                // WeChat has blocked or limited the account's use of the API
 	BadInput              Class = "bad_input"              // this package or WeChat has refused the request
-	Undocumented          Class = "undocumented"           // an errcode that the table below does not have
+	Undocumented          Class = "undocumented"           // an errcode that is not in the table below
 	Unclear               Class = "unclear"                // a reply without an errcode: the call may have worked
 	Network               Class = "network"                // no reply, timeouts included: the call may have worked
 )
@@ -49,7 +49,7 @@ var classes = []classRow{
 
 type classRow struct {
 	class     Class
-	temporary bool   // the same call may succeed later with nobody doing anything
+	temporary bool   // the same call may succeed later although nobody changes anything
 	advice    string // what to do, in one clause
 	errcodes  []int
 }

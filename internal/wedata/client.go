@@ -1,5 +1,5 @@
-// Package wedata is a client of WeChat's We分析 (WeData). It unbinds a user, and lists the bound users, on a merchant's
-// behalf.
+// Package wedata is a client of WeChat's We分析 (WeData). It unbinds a user, and lists who is or was bound, on a
+// merchant's behalf.
 //
 // WeChat sends its errors with HTTP 200 and an errcode in the reply. A call succeeds only where the reply has errcode
 // 0. Every other result is an [*Error], which holds neither the token nor the uid.
@@ -25,7 +25,7 @@ import (
 const (
 	// DefaultBaseURL is WeChat's own address.
 	DefaultBaseURL = "https://api.weixin.qq.com"
-	// DefaultTimeout bounds one call where [Config] does not.
+	// DefaultTimeout limits one call where [Config] has no timeout.
 	DefaultTimeout = 10 * time.Second
 )
 
@@ -36,7 +36,7 @@ type Config struct {
 	BaseURL string
 	// HTTPClient is copied, and the copy follows no redirect. Nil means a client that uses HTTPS_PROXY.
 	HTTPClient *http.Client
-	// Timeout bounds one call, from dialling to the reply's last byte. 0 means [DefaultTimeout].
+	// Timeout limits one call, from dialling to the reply's last byte. 0 means [DefaultTimeout].
 	Timeout time.Duration
 }
 
@@ -98,11 +98,12 @@ func newTransport() *http.Transport {
 }
 
 // UnbindUser unbinds uid from its WeChat ID and deletes that WeChat ID's We分析 membership. The membership of an
-// administrator stays; the reply does not tell (WeChat docs, weDataUnbindUser). The token is the merchant's
+// administrator stays, and the reply does not show that (WeChat docs, weDataUnbindUser). The token is the merchant's
 // authorizer_access_token. The call may be repeated.
 //
-// An empty token, and a uid that is empty, not UTF-8 or has control characters, are refused as [BadInput] without a
-// call. WeChat does not document its reply for a uid that is not bound.
+// It returns nil for errcode 0, otherwise an [*Error]. For an empty token, and for a uid that is empty, is not UTF-8
+// or has a control character, the class is [BadInput], and no call is made. WeChat does not document its reply for a
+// uid that is not bound.
 func (c *Client) UnbindUser(ctx context.Context, token, uid string) error {
 	op := operation{name: "unbind user", path: "/wedata/wedata_unbind_user", token: token, uid: uid, limit: 64 << 10}
 	quoted, err := jsontext.AppendQuote(nil, uid) // encoding/json writes \u escapes, which WeChat refuses (47002)
@@ -119,12 +120,12 @@ func (c *Client) UnbindUser(ctx context.Context, token, uid string) error {
 	return err
 }
 
-// QueryBindList returns who is or was bound to the merchant's We分析, in WeChat's order (WeChat docs,
-// weDataQueryBindList): the entries for whose uid keep returns true, or all where keep is nil. The list has everyone
-// who was ever bound and no pages, and is read as a stream; what is not kept takes no memory.
+// QueryBindList returns the entries of the merchant's bind list for whose uid keep returns true, or all where keep is
+// nil, in WeChat's order (WeChat docs, weDataQueryBindList). The list has no pages and holds everyone who was ever
+// bound. It is read as a stream: an entry that is not kept takes no memory.
 //
-// An empty token is refused as [BadInput] without a call. A list in which any entry has no uid or no is_bind, or has
-// one of them twice, is [Unclear].
+// Every error is an [*Error]. For an empty token the class is [BadInput], and no call is made. For a list with an
+// entry that has no uid or no is_bind, or has one of them twice, it is [Unclear].
 func (c *Client) QueryBindList(ctx context.Context, token string, keep func(uid string) bool) ([]Binding, error) {
 	return c.post(ctx, operation{
 		name: "query bind list", path: "/wedata/wedata_query_bind_list",
@@ -132,21 +133,21 @@ func (c *Client) QueryBindList(ctx context.Context, token string, keep func(uid 
 	})
 }
 
-// operation is one request to WeChat. No error may hold its token or uid.
+// operation is one request to WeChat. Errors must not hold its token or uid.
 type operation struct {
 	name, path string
 	token, uid string
 	body       string
 	limit      int64                 // of the reply, in bytes
 	list       bool                  // whether the reply must have one
-	keep       func(uid string) bool // which entries of the list, nil for all
+	keep       func(uid string) bool // selects entries of the list; nil selects all
 }
 
 func (o operation) refuse(why string) error {
 	return &Error{Op: o.name, Class: BadInput, Err: errors.New(why)}
 }
 
-// post sends the request and returns the list of a reply with errcode 0.
+// post sends the request. It returns the list of the reply where the errcode is 0.
 func (c *Client) post(ctx context.Context, op operation) ([]Binding, error) {
 	if strings.TrimSpace(op.token) == "" {
 		return nil, op.refuse("the token is empty")
@@ -156,7 +157,7 @@ func (c *Client) post(ctx context.Context, op operation) ([]Binding, error) {
 	var answered atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotFirstResponseByte: func() { answered.Store(true) }})
 
-	// For a *strings.Reader net/http sends a Content-Length. Without one WeChat answers 412.
+	// For a *strings.Reader net/http sends a Content-Length. Without that header WeChat answers 412.
 	target := c.base + op.path + "?access_token=" + url.QueryEscape(op.token)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, strings.NewReader(op.body))
 	if err != nil {
@@ -165,7 +166,7 @@ func (c *Client) post(ctx context.Context, op operation) ([]Binding, error) {
 	if op.body != "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
-	// net/http does not send this header without a value, and repeats the request where a kept connection is dead.
+	// This header makes net/http repeat the request where a kept connection is dead. Without a value it is not sent.
 	req.Header["Idempotency-Key"] = nil
 
 	c.join(ctx)

@@ -23,7 +23,8 @@ type Error struct {
 	Msg   string
 	RID   string // WeChat's request id, "" where there was none; WeChat's support needs it, within 7 days
 	Class Class
-	// Err is why the request was refused here or had no clear reply, nil with an errcode. Its text holds no secret.
+	// Err is the cause where the request was refused here or had no clear reply. It is nil where there is an errcode.
+	// Its text holds no secret.
 	Err error
 }
 
@@ -49,11 +50,12 @@ func (e *Error) Error() string {
 // Unwrap returns the cause, so that errors.Is finds context.DeadlineExceeded, syscall.ECONNREFUSED and so on.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Temporary tells whether the same call may succeed later with nobody doing anything.
+// Temporary reports whether the same call may succeed later although nobody changes anything.
 func (e *Error) Temporary() bool { return e.Class.row().temporary }
 
-// cause tells in fixed words why there was no whole reply. The text of the error behind it may hold the URL with the
-// token, a proxy's password or bytes from a server. So errors.Is sees that error, and nothing returns it.
+// cause is the reason why there was no whole reply, in fixed words. The text of the original error may hold the URL
+// with the token, a proxy's password or bytes from a server. So errors.Is can find that error, but no method returns
+// it.
 type cause struct {
 	words string
 	err   error
@@ -61,10 +63,10 @@ type cause struct {
 
 func (c *cause) Error() string { return c.words }
 
-// Is reports whether the error behind c is target.
+// Is reports whether the original error is target.
 func (c *cause) Is(target error) bool { return errors.Is(c.err, target) }
 
-// newCause returns the cause for an error of net/http. Answered tells that the reply had begun.
+// newCause returns the cause for an error of net/http. Answered means that the reply had begun.
 func newCause(err error, answered bool) *cause {
 	if c, ok := errors.AsType[*cause](err); ok {
 		return c

@@ -11,14 +11,15 @@ import (
 
 const maxMsg = 200 // the longest [Error.Msg], in bytes
 
-// patterns are what an errmsg is searched for. They are compiled for the first error: at the start they took 0.05 ms.
+// patterns are for the search in an errmsg. They are compiled at the first error: at the start that took 0.05 ms.
 type patterns struct{ requestID, suspect, harmless, notAlnum, blank, control *regexp.Regexp }
 
 var errmsgs = sync.OnceValue(func() patterns {
 	return patterns{
 		// The request id at the end of an errmsg. Some messages have a comma before it.
 		requestID: regexp.MustCompile(`[\s,]*\brid:\s*([[:xdigit:]]{8}(?:-[[:xdigit:]]{8}){2})`),
-		// What may spell a secret: a long run, an escape of a URL, JSON or HTML; but not words or an IPv4 address (40164).
+		// Text that may hold a secret: a long run of characters, or an escape of a URL, JSON or HTML. Words and IPv4
+		// addresses (40164) are harmless.
 		suspect:  regexp.MustCompile(`[!-~]{16,}|[%&\\][!-~]{2,}`),
 		harmless: regexp.MustCompile(`^(([a-z]+[-_/])*[a-z]+|(::ffff:)?\d+(\.\d+){3})[.,:;]?$`),
 		notAlnum: regexp.MustCompile(`[^0-9a-z]`),
@@ -27,8 +28,8 @@ var errmsgs = sync.OnceValue(func() patterns {
 	}
 })
 
-// redact splits WeChat's errmsg into the request id and the message, one line of at most maxMsg bytes. Either is ""
-// where it might hold the uid or a part of the token.
+// redact splits WeChat's errmsg into the request id and the message: one line of at most maxMsg bytes. Each of them is
+// "" where it might hold the uid or a part of the token.
 func redact(errmsg, token, uid string) (msg, rid string) {
 	msg = clean(errmsg)
 	if at := errmsgs().requestID.FindStringSubmatchIndex(msg); at != nil {
@@ -47,14 +48,14 @@ func redact(errmsg, token, uid string) (msg, rid string) {
 	return msg, rid
 }
 
-// tells reports whether the text has the uid, the token or 6 characters in a row of the token as it is, reversed, in
-// hex or in base64. It compares without case, then letters and digits alone.
+// tells reports whether the text contains the uid, the token, or 6 characters in a row of the token as it is,
+// reversed, in hex or in base64. It ignores case. It compares all characters, then letters and digits alone.
 func tells(text, token, uid string) bool {
 	reversed := []byte(token)
 	slices.Reverse(reversed)
 	b64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 	spellings := fmt.Sprintf("%s\n%s\n%x\n%s\n%s\n%s", token, reversed, token,
-		b64(token), b64("\n"+token), b64("\n\n"+token)) // base64 depends on how many bytes stand before
+		b64(token), b64("\n"+token), b64("\n\n"+token)) // base64 depends on how many bytes come before
 	alnum := func(s string) string { return errmsgs().notAlnum.ReplaceAllLiteralString(strings.ToLower(s), "") }
 	for _, form := range []func(string) string{strings.ToLower, alnum} {
 		text, spellings := form(text), form(spellings)

@@ -23,10 +23,10 @@ type Binding struct {
 	Perm                   []string // names of permissions, such as read-only access; none for an unbound uid
 }
 
-// lenient are the options for a reply: a broken nickname does not make it unreadable.
+// lenient are the options for a reply: it can be read although a nickname has broken UTF-8.
 var lenient = json.JoinOptions(jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
 
-// once is a member that may stand in its object only once. It counts how often the member stands there.
+// once is a member that may occur only once in its object. It counts the occurrences.
 type once[T any] struct {
 	value T
 	times int
@@ -40,8 +40,8 @@ func (o *once[T]) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 
 var mediaTypes = map[string]string{"application/json": "JSON", "text/html": "HTML", "text/plain": "plain text"}
 
-// readReply returns an [*Error], or the list of a reply with errcode 0. It quotes nothing but errmsg, since the page
-// of a proxy may repeat the URL with the token.
+// readReply returns the list of a reply with errcode 0, or an [*Error]. The error quotes only errmsg: a proxy's page
+// may contain the URL with the token.
 func (o operation) readReply(resp *http.Response) ([]Binding, error) {
 	var r struct {
 		Errcode once[jsontext.Value] `json:"errcode"`
@@ -51,7 +51,7 @@ func (o operation) readReply(resp *http.Response) ([]Binding, error) {
 	r.Info.value.keep = o.keep
 	body := &io.LimitedReader{R: resp.Body, N: o.limit + 1}
 	invalid := json.UnmarshalRead(body, &r, lenient)
-	_, err := io.Copy(io.Discard, body) // after an error of JSON the rest is unread
+	_, err := io.Copy(io.Discard, body) // the rest, which is unread where the JSON is invalid
 	size := o.limit + 1 - body.N
 	unclear := func(format string, args ...any) ([]Binding, error) {
 		mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
@@ -71,7 +71,7 @@ func (o operation) readReply(resp *http.Response) ([]Binding, error) {
 	case invalid != nil:
 		return unclear("reply is not a JSON object")
 	case noCode != nil || code == nil || r.Errcode.times != 1:
-		return unclear("reply has no errcode that is a whole number, or two")
+		return unclear("reply has no errcode, two of them, or one that is not a whole number")
 	case *code != 0:
 		fault := &Error{Op: o.name, HTTPStatus: resp.StatusCode, Code: *code, Class: classOf(*code)}
 		var errmsg string
@@ -79,28 +79,28 @@ func (o operation) readReply(resp *http.Response) ([]Binding, error) {
 		fault.Msg, fault.RID = redact(errmsg, o.token, o.uid)
 		return nil, fault
 	case resp.StatusCode < 200 || resp.StatusCode > 299:
-		return unclear("errcode 0 with an HTTP status that is no success")
+		return unclear("errcode 0 with an HTTP status other than 2xx")
 	case o.list && r.Info.times != 1:
-		return unclear("reply has no info, or two")
+		return unclear("reply has no info, or two of them")
 	case o.list && r.Info.value.err != nil:
 		return unclear("%w", r.Info.value.err)
 	}
 	return r.Info.value.kept, nil
 }
 
-// bindList is the member info. It counts only where the whole reply is read and errcode is 0; errcode may stand behind
-// it. So err is kept, and reading goes on.
+// bindList is the member info. It is used only where errcode is 0, and errcode may come after it. So a fault is stored
+// in err, and reading goes on.
 type bindList struct {
 	keep  func(uid string) bool // nil for all
 	kept  []Binding
 	err   error
-	entry struct { // the same memory for each entry
+	entry struct { // reused for each entry, to save memory
 		UID    once[string] `json:"uid"`
 		IsBind once[*int]   `json:"is_bind"`
 	}
 }
 
-// UnmarshalJSONFrom reads one entry after the other. It errs only where the JSON is invalid or cannot be read.
+// UnmarshalJSONFrom reads the entries one by one. It errs only where the JSON is invalid or cannot be read.
 func (l *bindList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 	l.kept = []Binding{}
 	if kind := dec.PeekKind(); kind != '[' {
@@ -124,7 +124,8 @@ func (l *bindList) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 
 var errNoList = errors.New("the reply's info is not a list of bindings")
 
-// add refuses an entry without uid or is_bind, or with two of them: else somebody who is bound would seem unknown.
+// add adds an entry if keep selects it. It refuses an entry without uid or is_bind, or with two of them: a bound
+// person would seem unknown.
 func (l *bindList) add(i int, entry jsontext.Value) error {
 	b := &l.entry
 	b.UID.times, b.IsBind.times = 0, 0

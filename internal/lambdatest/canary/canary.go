@@ -1,5 +1,5 @@
-// Package canary finds secrets in what a function shows, also where they are written in another way: in a URL, in
-// base64, in hexadecimal, backwards. It is for tests and never part of the function.
+// Package canary finds secrets in the output of a function, also in other spellings: escaped for a URL, in base64, in
+// hexadecimal, reversed. It is for tests and never part of the function.
 package canary
 
 import (
@@ -16,7 +16,7 @@ import (
 // Searcher looks for secrets in a text. The zero value looks for nothing.
 type Searcher struct{ needles []needle }
 
-// Clone returns a searcher that looks for the same, and to which more can be added.
+// Clone returns a copy of the searcher, to which more secrets can be added.
 func (s Searcher) Clone() Searcher { return Searcher{slices.Clip(s.needles)} }
 
 // needle is one spelling of a secret or of a part of it.

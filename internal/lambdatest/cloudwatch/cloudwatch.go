@@ -1,5 +1,5 @@
-// Package cloudwatch stands in for the metric filters and alarms of a template: it tells which datapoints log lines
-// give, and which alarms these raise.
+// Package cloudwatch evaluates the metric filters and alarms of a template. It returns the datapoints for log lines,
+// and the alarms that these raise.
 package cloudwatch
 
 import (
@@ -162,7 +162,8 @@ func Name(metric string, dimensions map[string]string) string {
 	return strings.Join(name, " ")
 }
 
-// Datapoints returns what the filters make of the log lines of one period. Lines that are no JSON match no pattern.
+// Datapoints returns the datapoints that the filters extract from the log lines of one period. A line that is no JSON
+// matches no pattern.
 func Datapoints(filters []Filter, lines []string) Data {
 	data := Data{}
 	for _, text := range lines {
@@ -229,7 +230,7 @@ func (m metric) Series() string {
 	return Name(m.MetricName, dimensions)
 }
 
-// Watched names the series that the alarm looks at.
+// Watched returns the names of the series that the alarm depends on.
 func (a Alarm) Watched() []string {
 	if a.MetricName != "" {
 		return []string{a.Series()}

@@ -39,7 +39,8 @@ func (c *recorder) take() []call {
 	return out
 }
 
-// nextDay returns the first moment after t that a schedule was ever made for, also where it was moved or taken back.
+// nextDay returns the first time after t for which a schedule was ever created, also if it was later changed or
+// deleted.
 func (c *recorder) nextDay(t time.Time) (day time.Time, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -153,7 +154,7 @@ func weChatResult(status int, body []byte) string {
 	return text
 }
 
-// awsRequest returns a call of AWS without its operation, and when it wants a schedule to be due.
+// awsRequest returns the text of an AWS call's input, and the time of the schedule in it.
 func (c *recorder) awsRequest(r *http.Request, body []byte) (request string, day time.Time) {
 	var in struct {
 		SecretID          string `json:"SecretId"`

@@ -2,9 +2,9 @@
 //
 //	desk -bootstrap .build/bootstrap -event events/sns-employee-left.json
 //
-// It sends one event to the function, or several in turn, and delivers what the function queues. Then it lets each day
-// come that the function scheduled something for, and ends with what became of the bindings.
-// The exit status is 1 where something is not done, 2 where it could not be tried.
+// It sends one event to the function, or several in turn, and delivers the messages that the function queues. Then it
+// moves the clock to each day for which the function has scheduled a departure. At the end it shows the bind list. The
+// exit status is 1 if a departure is not done, and 2 if the function could not be run.
 //
 //	desk serve
 //

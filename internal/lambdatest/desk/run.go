@@ -28,8 +28,8 @@ type runner struct {
 	done   bool // so far, nothing has failed
 }
 
-// run shows what the function makes of the events. It reports whether all is done, and errs where the function could
-// not be tried.
+// run sends the events to the function and shows the result. It reports whether all is done, and errs where the
+// function could not be run.
 func run(ctx context.Context, s *standIns, bootstrap string, all []event, out *page) (done bool, _ error) {
 	out.hidden = token
 	server, err := lambdatest.Serve("127.0.0.1:0", s)
@@ -78,7 +78,7 @@ func run(ctx context.Context, s *standIns, bootstrap string, all []event, out *p
 	return r.done, ctx.Err()
 }
 
-// later lets each day come that something was scheduled for.
+// later moves the clock to each day for which a departure was scheduled.
 func (r *runner) later(ctx context.Context) {
 	scheduler := r.aws.Scheduler
 	for ctx.Err() == nil {
@@ -100,7 +100,7 @@ func (r *runner) later(ctx context.Context) {
 	}
 }
 
-// deliver passes to the function what it has queued, until nothing is left.
+// deliver delivers the queue's messages to the function until the queue is empty.
 func (r *runner) deliver(ctx context.Context) {
 	const batch = 10 // as in the template
 	for n := 1; len(r.queue.Messages()) > 0 && ctx.Err() == nil; n++ {
@@ -140,7 +140,7 @@ func (r *runner) deliver(ctx context.Context) {
 	}
 }
 
-// reply shows the calls and the log of an invocation, and what it ended in.
+// reply shows the calls, the log and the reply of an invocation.
 func (r *runner) reply(reply lambdatest.Reply, err error) {
 	calls := r.calls.take()
 	r.out.heading("Calls  %d", len(calls))

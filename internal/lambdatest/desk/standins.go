@@ -16,7 +16,8 @@ import (
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
-// ownSources are the senders of events by HTTP, where no file of the user's is given. Their keys are for the desk alone.
+// ownSources are the senders of events by HTTP, where no file of the user's is given. Their keys are for the desk
+// alone.
 //
 //go:embed sources.json
 var ownSources string

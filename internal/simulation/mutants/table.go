@@ -300,8 +300,8 @@ func guards() []guard {
 		},
 		{
 			name: "stop at a merchant whose token is refused", file: "internal/offboard/merchant.go",
-			text:    `m.halted = cmp.Or(m.halted, err) // what`,
-			instead: `_ = cmp.Or(m.halted, err) // what`,
+			text:    `m.halted = cmp.Or(m.halted, err) // calls`,
+			instead: `_ = cmp.Or(m.halted, err) // calls`,
 		},
 		{
 			name: "bound the attempts", file: "internal/offboard/merchant.go",

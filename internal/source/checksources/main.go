@@ -1,5 +1,5 @@
-// Command checksources checks a file before it becomes the sources' secret. It prints every fault, or what becomes of
-// a sample body of one source. The body must be decrypted, as in the vendor's documentation.
+// Command checksources checks a file before it becomes the sources' secret. It prints every fault. With a sample body
+// of one source it prints the departures in it. The body must be decrypted, as in the vendor's documentation.
 package main
 
 import (
@@ -37,7 +37,8 @@ func run(ctx context.Context, args []string, out io.Writer, now time.Time) error
 		return err
 	}
 	if *path == "" || (*name == "") != (*bodyPath == "") {
-		return errors.New("usage: make check-sources FILE=sources.json [SOURCE=name BODY=body.json] [PEOPLE=people.json]")
+		return errors.New(
+			"usage: make check-sources FILE=sources.json [SOURCE=name BODY=body.json] [PEOPLE=people.json]")
 	}
 	text, err := os.ReadFile(*path)
 	if err != nil {
@@ -84,7 +85,7 @@ func run(ctx context.Context, args []string, out io.Writer, now time.Time) error
 	return err
 }
 
-// describe shows whole uids, since the person who writes the entry has to see them.
+// describe returns a line about an event. It shows whole uids: the person who writes the entry must see them.
 func describe(event departure.Event, now time.Time) string {
 	who := strings.Join(event.UIDs, ", ")
 	switch {
@@ -108,7 +109,7 @@ func describe(event departure.Event, now time.Time) string {
 	return "departure: " + who + ", at once"
 }
 
-// files are the texts of files that are read as secrets, by the secret's name.
+// files has the texts of files by the names of the secrets for which they stand.
 type files map[string]string
 
 // anyPeople stands for each secret with people.

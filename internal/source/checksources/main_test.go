@@ -28,7 +28,7 @@ func TestRun(t *testing.T) {
 		err                      string
 	}{
 		{"faults", bad, "", "", "sources.hr.keys: missing\nsources.lark.encrypt_key: missing: give it, or verification_token\n" +
-			"sources.lark.uid: missing: the path of what We分析 knows people by\n", errFaulty.Error()},
+			"sources.lark.uid: missing: the path of the identifier by which We分析 knows the person\n", errFaulty.Error()},
 		{"no source", write("none.json", `{}`), "", "", "sources: there is no source in it\n", errFaulty.Error()},
 		{"an unclosed path", write("path.json", `{"hr":{"left_when":{},"uid":"#(a==1"}}`), "", "", "sources.hr.uid: a path has a bracket or quote that is not closed; one that is part of a name is written \\\\(\n", errFaulty.Error()},
 		{"a name that no address has", write("name.json", `{"":{}}`), "", "", "sources.(name not shown): no address ends in this name: it is empty or has a slash\n", errFaulty.Error()},

@@ -61,7 +61,8 @@ func StandardWebhooks(key string, at time.Time, body []byte) Request {
 	secret, _ := base64.StdEncoding.DecodeString(strings.TrimPrefix(key, "whsec_"))
 	stamp := strconv.FormatInt(at.Unix(), 10)
 	sum := sum256(secret, []byte("msg_1."+stamp+"."), body)
-	return post(body, "Webhook-Id", "msg_1", "Webhook-Timestamp", stamp, "Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(sum))
+	signature := "v1," + base64.StdEncoding.EncodeToString(sum)
+	return post(body, "Webhook-Id", "msg_1", "Webhook-Timestamp", stamp, "Webhook-Signature", signature)
 }
 
 // HMAC signs the body alone, in hexadecimal.
@@ -69,13 +70,13 @@ func HMAC(key, header string, body []byte) Request {
 	return post(body, header, hex.EncodeToString(sum256([]byte(key), body)))
 }
 
-// Bearer shows the key.
+// Bearer sends the key in the header Authorization.
 func Bearer(key string, body []byte) Request { return post(body, "Authorization", "Bearer "+key) }
 
-// Okta shows the key as an event hook does.
+// Okta sends the key as an event hook does.
 func Okta(key string, body []byte) Request { return post(body, "Authorization", key) }
 
-// OktaChallenge asks whether the address is the right one.
+// OktaChallenge returns the GET by which Okta verifies an address.
 func OktaChallenge(key, challenge string) Request {
 	r := post(nil, "Authorization", key, "X-Okta-Verification-Challenge", challenge)
 	r.Method = http.MethodGet
@@ -101,7 +102,8 @@ func SealFeishu(encryptKey string, event []byte) []byte {
 func SignFeishu(encryptKey string, at time.Time, body []byte) Request {
 	stamp := strconv.FormatInt(at.Unix(), 10)
 	sum := sha256.Sum256([]byte(stamp + nonce + encryptKey + string(body)))
-	return post(body, "X-Lark-Request-Timestamp", stamp, "X-Lark-Request-Nonce", nonce, "X-Lark-Signature", hex.EncodeToString(sum[:]))
+	return post(body, "X-Lark-Request-Timestamp", stamp, "X-Lark-Request-Nonce", nonce,
+		"X-Lark-Signature", hex.EncodeToString(sum[:]))
 }
 
 // DingTalk encrypts an event to its owner and signs it.
@@ -116,12 +118,13 @@ func DingTalk(token, aesKey, owner string, at time.Time, event []byte) Request {
 // WeCom encrypts a message to its owner and signs it.
 func WeCom(token, aesKey, owner string, at time.Time, message []byte) Request {
 	sealed := Seal(aesKey, owner, message)
-	r := post(fmt.Appendf(nil, "<xml><ToUserName><![CDATA[%s]]></ToUserName><Encrypt><![CDATA[%s]]></Encrypt></xml>", owner, sealed), "Content-Type", "text/xml")
+	const form = "<xml><ToUserName><![CDATA[%s]]></ToUserName><Encrypt><![CDATA[%s]]></Encrypt></xml>"
+	r := post(fmt.Appendf(nil, form, owner, sealed), "Content-Type", "text/xml")
 	r.Query = SHA1(token, at, sealed)
 	return r
 }
 
-// WeComEcho asks whether the address is the right one.
+// WeComEcho returns the GET by which WeCom verifies an address.
 func WeComEcho(token, aesKey, owner string, at time.Time, echo string) Request {
 	sealed := Seal(aesKey, owner, []byte(echo))
 	r := post(nil)

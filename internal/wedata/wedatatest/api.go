@@ -33,7 +33,7 @@ type permission struct {
 	Desc string `json:"desc"`
 }
 
-// answer carries out a request where WeChat would.
+// answer carries out a valid request, and returns the reply or an error as WeChat does.
 func (s *Server) answer(r *http.Request, token, body string) reply {
 	issued, known := s.tokens[token]
 	switch {

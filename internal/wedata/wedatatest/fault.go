@@ -18,14 +18,14 @@ const (
 	HTML      Kind = "html"       // a page, as a proxy sends one
 	Empty     Kind = "empty"      // a reply without a body
 	Truncated Kind = "truncated"  // JSON that ends in the middle
-	Oversized Kind = "oversized"  // a success behind 17 MiB of blanks
+	Oversized Kind = "oversized"  // a success after 17 MiB of spaces
 	NoErrcode Kind = "no_errcode" // JSON without an errcode
 	Reset     Kind = "reset"      // no reply: the connection breaks
 )
 
-// Fault is what goes wrong with the next calls. A Fault with only a Latency is slow, and then right.
+// Fault makes the next calls fail. With a Latency alone, calls are only slow.
 type Fault struct {
-	// Times is how many calls it is for: 0 means one, less than 0 all until [Server.Reset].
+	// Times is how many calls have the fault: 0 means one, less than 0 all until [Server.Reset].
 	Times int
 	// Path and Merchant limit it to one of the two calls, and to the tokens of one merchant. "" means all.
 	Path, Merchant string
@@ -41,7 +41,7 @@ type Fault struct {
 	Done bool
 }
 
-// Fail lets the next calls that match go wrong. Where several faults match, the one given first is taken.
+// Fail makes the next calls that match fail. Where several faults match, the call has the one that was given first.
 func (s *Server) Fail(faults ...Fault) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

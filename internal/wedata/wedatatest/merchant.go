@@ -31,7 +31,7 @@ func Administrator(uid string) Binding {
 	return Binding{UID: uid, Bound: true, Member: true, Administrator: true, Nickname: "微信用户"}
 }
 
-// Unbound returns a person who was bound once. The list still has the uid.
+// Unbound returns a person who was bound earlier. The list still has the uid.
 func Unbound(uid string) Binding { return Binding{UID: uid} }
 
 // issuedToken is a token that the server has given out.
@@ -40,7 +40,7 @@ type issuedToken struct {
 	errcode  int // the answer to this token, 0 for the merchant's latest
 }
 
-// account is what the server keeps of a merchant.
+// account has the server's data of a merchant.
 type account struct {
 	token    string
 	denied   bool

@@ -1,8 +1,8 @@
 // Package wedatatest is a stand-in for WeChat's We分析 API, for tests, benchmarks and runs on one's own machine.
 //
 // It keeps merchants, their tokens and their bindings in memory. It checks requests and answers them as WeChat
-// documents it: errors have HTTP 200, an errcode and a rid. [Server.Fail] makes calls go wrong. WeChat does not
-// document its reply for a uid that is not bound, so [Options] sets it.
+// documents it: errors have HTTP 200, an errcode and a rid. [Server.Fail] makes calls fail. WeChat does not document
+// its reply for a uid that is not bound, so [Options] sets it.
 package wedatatest
 
 import (
@@ -136,7 +136,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// fault returns what goes wrong with a request.
+// fault returns the fault for a request.
 func (s *Server) fault(r *http.Request, merchant string) Fault {
 	switch {
 	case r.URL.Path != UnbindPath && (r.URL.Path != ListPath || s.options.UnbindOnly):
