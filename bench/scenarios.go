@@ -57,8 +57,15 @@ func (b *bench) all() error {
 		{"crowd", b.crowd, near},
 		{"long", b.long, near},
 	}...)
+	var names []string
 	for _, s := range steps {
-		if name := s.name + ", " + s.network.String(); !strings.Contains(name, b.Only) {
+		names = append(names, s.name+", "+s.network.String())
+	}
+	if !strings.Contains(strings.Join(names, "\n"), b.Only) {
+		return fmt.Errorf("no step has ONLY=%s in its name; the steps are:\n  %s", b.Only, strings.Join(names, "\n  "))
+	}
+	for i, s := range steps {
+		if !strings.Contains(names[i], b.Only) {
 			continue
 		}
 		if err := s.measure(s.network); err != nil {
