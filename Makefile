@@ -181,6 +181,7 @@ ifeq ($(CONFIG),local)
 export AWS_ENDPOINT_URL      ?= http://127.0.0.1:4566
 export AWS_ACCESS_KEY_ID     := local
 export AWS_SECRET_ACCESS_KEY := local
+export AWS_REGION            := us-east-1
 unexport AWS_SESSION_TOKEN AWS_PROFILE
 WECHAT := http://127.0.0.1:8787
 
@@ -212,9 +213,9 @@ local-aws: $(MINISTACK) ## Run a local AWS on port 4566 and a stand-in for WeCha
 
 ##### Operate
 
-STACK := wedata-unbind
+STACK := wedata-unbind$(if $(filter local,$(CONFIG)),-local)
 
-dead-letters: $(SAM) ## List the dead letters of STACK=wedata-unbind, without taking them (Python, an AWS account)
+dead-letters: $(SAM) ## List the dead letters of STACK=wedata-unbind, without taking them; CONFIG=local (Python, an AWS account)
 	@.tools/sam/bin/python tools/dead-letters list $(STACK)
 
 redrive: $(SAM) ## Move the dead letters of STACK=wedata-unbind back to the queue (Python, an AWS account)
