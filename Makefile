@@ -95,7 +95,7 @@ $(CHECKOV): tools/checkov.txt
 $(SAM) $(MINISTACK) $(CHECKOV):
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { echo >&2 \
 		"$(@F) needs Python 3.10 or newer with venv: apt-get install python3 python3-venv, or brew install python"; exit 1; }
-	@echo "Installing $(@F) into .tools/$(@F), once"
+	@echo "Installing $(@F) into .tools/$(@F), once; it takes a minute or more"
 	@rm -rf .tools/$(@F)
 	@python3 -m venv .tools/$(@F)
 	@.tools/$(@F)/bin/pip install --quiet --disable-pip-version-check -r tools/$(@F).txt
