@@ -99,3 +99,10 @@ func get(t *testing.T, w *world) {
 	}
 	defer reply.Body.Close()
 }
+
+func TestAStepThatIsNotThereIsAnError(t *testing.T) {
+	err := (&bench{options: options{Only: "nothing"}}).all()
+	if err == nil || !strings.Contains(err.Error(), "ONLY=nothing") || !strings.Contains(err.Error(), "freeze, 50 ms TLS") {
+		t.Errorf("got %v, want the steps that there are", err)
+	}
+}
