@@ -95,7 +95,7 @@ $(CHECKOV): tools/checkov.txt
 $(SAM) $(MINISTACK) $(CHECKOV):
 	@python3 -c 'import ensurepip, venv' 2>/dev/null || { echo >&2 \
 		"$(@F) needs Python 3.10 or newer with venv: apt-get install python3 python3-venv, or brew install python"; exit 1; }
-	@echo "Installing $(@F) into .tools/$(@F), once"
+	@echo "Installing $(@F) into .tools/$(@F), once; it takes a minute or more"
 	@rm -rf .tools/$(@F)
 	@python3 -m venv .tools/$(@F)
 	@.tools/$(@F)/bin/pip install --quiet --disable-pip-version-check -r tools/$(@F).txt
@@ -181,6 +181,7 @@ ifeq ($(CONFIG),local)
 export AWS_ENDPOINT_URL      ?= http://127.0.0.1:4566
 export AWS_ACCESS_KEY_ID     := local
 export AWS_SECRET_ACCESS_KEY := local
+export AWS_REGION            := us-east-1
 unexport AWS_SESSION_TOKEN AWS_PROFILE
 WECHAT := http://127.0.0.1:8787
 
@@ -212,9 +213,9 @@ local-aws: $(MINISTACK) ## Run a local AWS on port 4566 and a stand-in for WeCha
 
 ##### Operate
 
-STACK := wedata-unbind
+STACK := wedata-unbind$(if $(filter local,$(CONFIG)),-local)
 
-dead-letters: $(SAM) ## List the dead letters of STACK=wedata-unbind, without taking them (Python, an AWS account)
+dead-letters: $(SAM) ## List the dead letters of STACK=wedata-unbind, without taking them; CONFIG=local (Python, an AWS account)
 	@.tools/sam/bin/python tools/dead-letters list $(STACK)
 
 redrive: $(SAM) ## Move the dead letters of STACK=wedata-unbind back to the queue (Python, an AWS account)

@@ -83,12 +83,6 @@ func TestOneLostTryOrFailedEventDoesNotHold(t *testing.T) {
 	}
 }
 
-func TestANameThatNoStepHasIsAnError(t *testing.T) {
-	if err := (&bench{options: options{Only: "frozen"}}).all(); err == nil {
-		t.Error("nothing was measured, without an error")
-	}
-}
-
 // What crosses a wire takes the time of the network, connections and handshakes too.
 func TestAWireHasTheDistanceThatItSays(t *testing.T) {
 	const rtt = 20 * time.Millisecond
@@ -134,4 +128,11 @@ func get(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	defer reply.Body.Close()
+}
+
+func TestAStepThatIsNotThereIsAnError(t *testing.T) {
+	err := (&bench{options: options{Only: "nothing"}}).all()
+	if err == nil || !strings.Contains(err.Error(), "ONLY=nothing") || !strings.Contains(err.Error(), "freeze, 50 ms TLS") {
+		t.Errorf("got %v, want the steps that there are", err)
+	}
 }

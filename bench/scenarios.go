@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -58,13 +57,17 @@ func (b *bench) all() error {
 		{"crowd", b.crowd, near},
 		{"long", b.long, near},
 	}...)
-	steps = slices.DeleteFunc(steps, func(s step) bool {
-		return !strings.Contains(s.name+", "+s.network.String(), b.Only)
-	})
-	if len(steps) == 0 {
-		return fmt.Errorf("-only %q: no step has this in its name", b.Only)
-	}
+	var names []string
 	for _, s := range steps {
+		names = append(names, s.name+", "+s.network.String())
+	}
+	if !strings.Contains(strings.Join(names, "\n"), b.Only) {
+		return fmt.Errorf("no step has ONLY=%s in its name; the steps are:\n  %s", b.Only, strings.Join(names, "\n  "))
+	}
+	for i, s := range steps {
+		if !strings.Contains(names[i], b.Only) {
+			continue
+		}
 		if err := s.measure(s.network); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -107,6 +108,23 @@ func TestMakeHelpShowsEveryTarget(t *testing.T) {
 	}
 	if len(there) < 10 {
 		t.Errorf("only %v", slices.Sorted(maps.Keys(there)))
+	}
+}
+
+func TestMakeSaysWhatIsMistyped(t *testing.T) {
+	if _, err := exec.LookPath("make"); err != nil {
+		t.Skip("no make")
+	}
+	for command, says := range map[string]string{
+		"deploy CONFIG=lokal": "there is no CONFIG=lokal; samconfig.toml has the sections: default prod local",
+		"fuzz FUZZTIME=15":    "FUZZTIME=15 is no time",
+	} {
+		run := exec.CommandContext(t.Context(), "make", strings.Fields(command)...)
+		run.Dir = filepath.Join("..", "..")
+		out, err := run.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), says) {
+			t.Errorf("make %s: %v, want an error with %q:\n%s", command, err, says, out)
+		}
 	}
 }
 

@@ -122,11 +122,14 @@ func TestADepartureThatIsAlmostDueWaitsInTheQueue(t *testing.T) {
 
 // TestSimulate is `make simulate`: many runs, from SIMULATE_SEED on, until there were SIMULATE_N departures.
 func TestSimulate(t *testing.T) {
-	n, _ := strconv.Atoi(os.Getenv("SIMULATE_N"))
-	if n == 0 {
+	if os.Getenv("SIMULATE_N") == "" {
 		t.Skip("make simulate N=100000 SEED=1 runs it")
 	}
-	seed, _ := strconv.Atoi(os.Getenv("SIMULATE_SEED"))
+	n, err := strconv.Atoi(os.Getenv("SIMULATE_N"))
+	seed, wrong := strconv.Atoi(os.Getenv("SIMULATE_SEED"))
+	if err != nil || wrong != nil || n < 1 {
+		t.Fatalf("N=%s SEED=%s: two numbers are expected, and N is 1 or more", os.Getenv("SIMULATE_N"), os.Getenv("SIMULATE_SEED"))
+	}
 	start, total := time.Now(), newStats()
 	for number := 0; total.ends["departures"] < n; number++ {
 		p := planOf(dice(seed), number, 100)

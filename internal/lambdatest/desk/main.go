@@ -63,7 +63,7 @@ func send(ctx context.Context, args []string, out *page, stderr io.Writer) (done
 			all = append(all, one)
 			return err
 		})
-	if err := flags.Parse(args); err != nil {
+	if err := parse(flags, args); err != nil {
 		return false, err
 	}
 	if flags.NArg() > 0 {
@@ -83,7 +83,7 @@ func readEvent(file string) (event, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		samples, _ := filepath.Glob("events/*.json") // it errs on a bad pattern only
-		return event{}, fmt.Errorf("desk: the event: %w; name a file by -event, such as one of these:\n  %s",
+		return event{}, fmt.Errorf("%w; name a file, such as one of these:\n  %s",
 			err, strings.Join(samples, "\n  "))
 	}
 	return newEvent(file, text)

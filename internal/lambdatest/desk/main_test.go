@@ -223,9 +223,9 @@ func TestWhatCannotBeTriedSaysWhatToDo(t *testing.T) {
 		"another machine's":    {[]string{"-bootstrap", "./other", "-event", "events/unbind.json"}, "is not for this machine"},
 		"no event file":        {[]string{"-event", "events/x.json"}, "events/unbind.json"},
 		"an event of another":  {[]string{"-event", "other"}, "other is not JSON"},
-		"a fault":              {[]string{"-fault", "slow"}, `"slow" is neither an errcode nor one of`},
+		"a fault":              {[]string{"-fault", "slow"}, `invalid value "slow" for flag -fault: it is neither an errcode nor one of [html empty`},
 		"a fault's times":      {[]string{"-fault", "48001:0"}, `"0" is no number of times`},
-		"a form of the secret": {[]string{"-secret", "json"}, `"json" is none of object, index, bare`},
+		"a form of the secret": {[]string{"-secret", "json"}, `invalid value "json" for flag -secret: it is none of object, index, bare`},
 		"no sources":           {[]string{"-sources", "nowhere.json"}, "nowhere.json: no such file"},
 		"an argument":          {[]string{"events/unbind.json"}, "named by -event"},
 		"a taken address":      {[]string{"serve", "-listen", "256.0.0.1:1"}, "choose another address"},
@@ -235,6 +235,9 @@ func TestWhatCannotBeTriedSaysWhatToDo(t *testing.T) {
 			code := command(t.Context(), row.args, &page{w: io.Discard}, &stderr)
 			if code != 2 || !strings.Contains(stderr.String(), row.says) {
 				t.Errorf("exit status %d, %q; want 2 and %q", code, stderr.String(), row.says)
+			}
+			if strings.Contains(stderr.String(), "Usage") || strings.Count(stderr.String(), row.says) > 1 {
+				t.Errorf("it says more than the error, and only once: %q", stderr.String())
 			}
 		})
 	}

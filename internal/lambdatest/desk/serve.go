@@ -14,7 +14,7 @@ import (
 func serve(ctx context.Context, args []string, out *page, stderr io.Writer) error {
 	flags, o := newFlags("desk serve", stderr)
 	listen := flags.String("listen", "0.0.0.0:8787", "`address` of the stand-ins; a container cannot reach loopback")
-	if err := flags.Parse(args); err != nil {
+	if err := parse(flags, args); err != nil {
 		return err
 	}
 	s := newStandIns(o)

@@ -2,6 +2,7 @@ package main
 
 import (
 	_ "embed"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -59,7 +60,7 @@ func newFlags(name string, stderr io.Writer) (*flag.FlagSet, *options) {
 		"truncated, oversized, no_errcode, reset; TIMES a number or always; can be given several times", o.addFault)
 	flags.Func("secret", "`form` of the token secret: object, index or bare (default object)", func(form string) error {
 		if o.secret = secretForms[form]; o.secret == nil {
-			return fmt.Errorf("%q is none of object, index, bare", form)
+			return errors.New("it is none of object, index, bare")
 		}
 		return nil
 	})
@@ -69,6 +70,19 @@ func newFlags(name string, stderr io.Writer) (*flag.FlagSet, *options) {
 		return err
 	})
 	return flags, o
+}
+
+// parse reads the flags. Package flag would print its error and all flags before it returns the error, and who runs make
+// would not see what is wrong.
+func parse(flags *flag.FlagSet, args []string) error {
+	usage := flags.Output()
+	flags.SetOutput(io.Discard)
+	err := flags.Parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		flags.SetOutput(usage)
+		flags.PrintDefaults()
+	}
+	return err
 }
 
 func (o *options) addFault(text string) error {
@@ -83,7 +97,7 @@ func (o *options) addFault(text string) error {
 			wedatatest.Oversized, wedatatest.NoErrcode, wedatatest.Reset,
 		}
 		if !slices.Contains(known, fault.Kind) {
-			return fmt.Errorf("%q is neither an errcode nor one of %q", what, known)
+			return fmt.Errorf("it is neither an errcode nor one of %v", known)
 		}
 	}
 	switch n, err := strconv.Atoi(times); {

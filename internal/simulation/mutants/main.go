@@ -54,6 +54,9 @@ func run(only string, from int, simulation bool) error {
 			rows = append(rows, g)
 		}
 	}
+	if len(rows) == 0 {
+		return fmt.Errorf("no guard's name or file matches GUARDS=%s; internal/simulation/mutants/table.go has them all", only)
+	}
 	start, caught, survived := time.Now(), 0, 0
 	var wrong []error
 	for i, g := range rows {
