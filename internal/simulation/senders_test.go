@@ -17,6 +17,8 @@ type person struct {
 	events []*event // in the order of their times
 	// believed are the merchants where unbound was said without a list that shows it.
 	believed map[string]bool
+	// told are the merchants where the log told the end of a departure.
+	told map[string]bool
 }
 
 // The kinds of events.
@@ -90,7 +92,7 @@ func (w *world) populateOne(n int) {
 	roll := func(what string) float64 { return w.seed.roll(what, n) }
 	pick := func(what string, of int) int { return w.seed.pick(what, n, of) }
 	all := w.merchants()
-	p := &person{uid: fmt.Sprintf("emp-%06d", n*100), believed: map[string]bool{}}
+	p := &person{uid: fmt.Sprintf("emp-%06d", n*100), believed: map[string]bool{}, told: map[string]bool{}}
 	for _, m := range all {
 		if w.seed.roll("bound "+m, n) < 0.8 {
 			p.bound = append(p.bound, m)
@@ -147,7 +149,7 @@ func (w *world) populateOne(n int) {
 			e.way = "sns"
 		}
 		for k := range 1 + pick("group", 24) {
-			member := &person{uid: fmt.Sprintf("emp-%06d", n*100+k+1), story: p.story, bound: p.bound, events: []*event{e}, believed: map[string]bool{}}
+			member := &person{uid: fmt.Sprintf("emp-%06d", n*100+k+1), story: p.story, bound: p.bound, events: []*event{e}, believed: map[string]bool{}, told: map[string]bool{}}
 			e.people = append(e.people, member.uid)
 			w.people[member.uid] = member
 		}

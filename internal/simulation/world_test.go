@@ -123,6 +123,8 @@ type world struct {
 	sending int                // senders that are not answered yet
 	hashes  map[string]*person // by the hash of the uid
 
+	ignored map[string]bool // events that a line of the log says to be ignored
+
 	broken []violation
 	story  []string
 	stats  stats
@@ -134,6 +136,7 @@ type instance struct {
 	id      int
 	handler *events.Handler
 	skew    atomic.Int64 // how far its clock is ahead
+	unread  atomic.Bool  // a secret could not be read, perhaps for a lasting reason
 	dead    atomic.Bool
 	now     atomic.Pointer[invocation]
 }
@@ -155,7 +158,7 @@ func newWorld(p plan) *world {
 		plan: p, trust: p.seed.roll("trust", 0) < 0.1, index: p.seed.roll("index", 0) < 0.8, start: time.Now(),
 		wechat: wedatatest.New(wedatatest.Options{NotBound: []int{0, 0, -1, 40097, 9900004, 12345}[p.seed.pick("not bound", 0, 6)]}),
 		aws:    lambdatest.NewAWS(), numbers: map[string]int{}, tokens: map[string]string{}, written: map[string]string{},
-		people: map[string]*person{}, hashes: map[string]*person{}, stats: newStats(),
+		people: map[string]*person{}, hashes: map[string]*person{}, ignored: map[string]bool{}, stats: newStats(),
 	}
 	for _, f := range faults() {
 		if p.faults[f.name] {
@@ -410,8 +413,12 @@ func (i *instance) RoundTrip(r *http.Request) (*http.Response, error) {
 		before, after = inv.dies && death < 0.15, inv.dies && death > 0.85
 	}
 	i.checkCall(inv, c)
-	if c.service == "sqs" {
+	switch c.service {
+	case "sqs":
 		i.checkMessages(body)
+	case "scheduler":
+		i.secretIn("a schedule", string(body), false)
+		i.secretIn("the name of a schedule", r.URL.String(), true)
 	}
 	x := &exchange{Request: r, call: c}
 	x.serve = func(body []byte) *httptest.ResponseRecorder { return i.stand(r, body) }
@@ -431,6 +438,12 @@ func (i *instance) RoundTrip(r *http.Request) (*http.Response, error) {
 		f = &fault{do: func(x *exchange) (*http.Response, error) { return x.served(), nil }}
 	} else {
 		i.count(&i.stats.faults, f.name)
+		i.unread.Store(i.unread.Load() || c.service == "secrets")
+		if inv != nil && c.operation == "list" && f.lasts() {
+			inv.mu.Lock()
+			inv.by[noList+c.merchant]++
+			inv.mu.Unlock()
+		}
 	}
 	i.note("instance %d: %s %s %s%s %s", i.id, c.service, c.operation, c.uid, c.merchant, f.name)
 	resp, err := f.do(x)
