@@ -259,6 +259,11 @@ func guards() []guard {
 			instead: `{Retry, "may work later, and could not be queued", warn, true},`,
 		},
 		{
+			name: "warn of who is in no table of people", file: "internal/departure/outcome.go",
+			text:    `case o.Class == ClassUnmapped:`,
+			instead: `case false:`,
+		},
+		{
 			name: "mask a uid", file: "internal/departure/person.go",
 			text:    `return uid[:first] + hidden + uid[len(uid)-last:]`,
 			instead: `return uid[:first] + uid[first:len(uid)-last] + uid[len(uid)-last:]`,
@@ -747,6 +752,16 @@ func guards() []guard {
 			name: "template: what schedules cannot deliver", file: "template.yaml",
 			text:    "          UNBIND_DEAD_LETTER_QUEUE_ARN: !GetAtt DeadLetterQueue.Arn\n",
 			instead: ``,
+		},
+		{
+			name: "template: the alarm on dead letters", file: "template.yaml",
+			text:    "      MetricName: ApproximateNumberOfMessagesVisible\n",
+			instead: "      MetricName: NumberOfMessagesSent\n", // what SQS and Scheduler move there is not sent
+		},
+		{
+			name: "template: the alarm on old dead letters", file: "template.yaml",
+			text:    "      EvaluationPeriods: 72\n",
+			instead: "      EvaluationPeriods: 720\n",
 		},
 		{
 			name: "template: the timeout", file: "template.yaml",
