@@ -43,6 +43,7 @@ const (
 	faultRotate      = "a token is rotated at WeChat before the secret is written"
 	faultTwice       = "SQS delivers twice"
 	faultUndelivered = "SNS and EventBridge cannot invoke the function"
+	faultAge         = "Lambda gives an event up by its age, before it invokes the function"
 	faultLate        = "events arrive late and in another order"
 	faultGateway     = "the reply to an HTTP request is lost"
 	faultOutage      = "all services are down for hours, one after the other"
@@ -71,6 +72,7 @@ func faults() []fault {
 		{name: faultRotate},
 		{name: faultTwice},
 		{name: faultUndelivered},
+		{name: faultAge},
 		{name: faultLate},
 		{name: faultGateway},
 		{name: faultOutage},

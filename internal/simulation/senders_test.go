@@ -345,6 +345,10 @@ func (w *world) async(e *event, event, undelivered string) {
 		w.queue.Send(undelivered, nil)
 		return
 	}
+	if w.happens(faultAge, e.id, 0.5) {
+		w.queue.Send(destinationRecord(e, event, "EventAgeExceeded", 0, nil), nil)
+		return
+	}
 	for attempt := range retries + 1 {
 		if _, err := w.invoke(e.way, []byte(event), e.id); err == nil {
 			return
@@ -354,12 +358,21 @@ func (w *world) async(e *event, event, undelivered string) {
 		}
 	}
 	w.add(&w.stats.ends, "destination records", 1)
-	w.queue.Send(text(map[string]any{
+	failure := map[string]any{"errorType": "UnbindError", "errorMessage": "not done"}
+	w.queue.Send(destinationRecord(e, event, "RetriesExhausted", retries+1, failure), nil)
+}
+
+// destinationRecord is what Lambda sends to the failure destination. The failure is nil where the function was not invoked.
+func destinationRecord(e *event, payload, condition string, invokes int, failure map[string]any) string {
+	record := map[string]any{
 		"version": "1.0", "timestamp": time.Now().Format(time.RFC3339),
-		"requestContext":  map[string]any{"requestId": "request-of-" + e.id, "condition": "RetriesExhausted", "approximateInvokeCount": retries + 1},
-		"requestPayload":  json.RawMessage(event),
-		"responsePayload": map[string]any{"errorType": "UnbindError", "errorMessage": "not done"},
-	}), nil)
+		"requestContext": map[string]any{"requestId": "request-of-" + e.id, "condition": condition, "approximateInvokeCount": invokes},
+		"requestPayload": json.RawMessage(payload),
+	}
+	if failure != nil {
+		record["responsePayload"] = failure
+	}
+	return text(record)
 }
 
 const topic = "arn:aws:sns:us-east-1:123456789012:employee-left"
