@@ -365,7 +365,8 @@ func (w *world) invoke(trigger string, payload []byte, carries ...string) (reply
 		return nil, errTime
 	}
 	w.note("%s of %s: reply %s, error %v", trigger, who, reply, err)
-	w.secretIn("a reply", string(reply), false)
+	// Who sends an event by hand or by POST /unbind is told the uid. Vendors and SQS are not.
+	w.secretIn("a reply", string(reply), trigger == "sqs" || bytes.Contains(payload, []byte("/hooks/")))
 	if err != nil {
 		w.secretIn("an error", err.Error(), true)
 	}
