@@ -146,25 +146,31 @@ func (l *logger) Handle(_ context.Context, r slog.Record) error {
 	l.note("instance %d: %s %s %s %s (%s) %s %s", l.id, line["event_id"], line["uid"], line["merchant"], line["status"], line["class"], line["trigger"], line["reason"])
 	l.count(&l.stats.outcomes, strings.TrimSpace(line["status"]+" "+line["class"]))
 	l.outcome(line)
-	if line["class"] == "unverified" {
-		l.unverified(line)
+	if line["status"] == string(departure.Unbound) && !l.trust {
+		l.verified(line)
 	}
 	return nil
 }
 
-// noList begins the key by which an invocation counts lists that were refused for a lasting reason.
-const noList = "no list of "
+// The keys by which an invocation counts bind lists: those refused for a lasting reason, and those that came whole.
+const (
+	noList = "no list of "
+	aList  = "a list of "
+)
 
-// unverified is said only where the list cannot be read by waiting.
-func (l *logger) unverified(line map[string]string) {
+// verified checks that somebody is said to be unbound after a list was read, or unverified where it cannot be by waiting.
+func (l *logger) verified(line map[string]string) {
 	inv, merchant := l.now.Load(), line["merchant"]
-	if inv == nil || l.unread.Load() {
+	if inv == nil {
 		return
 	}
 	inv.mu.Lock()
-	refused := inv.by[noList+merchant] > 0
+	refused, seen := inv.by[noList+merchant] > 0 || l.unread.Load(), inv.by[aList+merchant] > 0
 	inv.mu.Unlock()
-	if !refused {
+	switch {
+	case line["class"] != "unverified" && !seen:
+		l.violated("unbound is only said of who is not bound, or marked unverified", line["uid"], "at %s, and no list was read: %s", merchant, line["reason"])
+	case line["class"] == "unverified" && !refused:
 		l.violated("unverified is only said where the list is refused for a lasting reason", line["uid"], "at %s: %s", merchant, line["reason"])
 	}
 }

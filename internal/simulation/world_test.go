@@ -448,6 +448,11 @@ func (i *instance) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	i.note("instance %d: %s %s %s%s %s", i.id, c.service, c.operation, c.uid, c.merchant, f.name)
 	resp, err := f.do(x)
+	if whole := f.name == "" || strings.Contains(f.name, " is slow"); inv != nil && c.operation == "list" && whole && err == nil {
+		inv.mu.Lock()
+		inv.by[aList+c.merchant]++
+		inv.mu.Unlock()
+	}
 	if after {
 		i.die(inv, c)
 		return nil, errKilled
