@@ -123,6 +123,7 @@ func (w *world) populateOne(n int) {
 		delay := time.Duration(w.seed.roll(what+" delay", n) * float64(time.Minute))
 		if w.faults[faultLate] {
 			delay = time.Duration(w.seed.roll(what+" delay", n) * float64(4*time.Hour))
+			w.count(&w.stats.faults, faultLate)
 		}
 		e.first = e.at.Add(delay)
 		if !w.once && w.seed.roll(what+" again", n) < 0.15 {
