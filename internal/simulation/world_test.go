@@ -664,15 +664,17 @@ func (w *world) run() {
 	}
 	w.write()
 	w.note("all faults end")
-	// What moves from one place to another in the same moment may be seen in none. So the world is looked at twice, the
-	// second time in a moment when nothing fires.
-	for time.Since(w.start) < atMost && !(w.settled() && w.sleep(100*time.Second) && w.settled()) && w.sleep(30*time.Minute) {
+	for time.Since(w.start) < atMost && !w.settled() && w.sleep(30*time.Minute) {
 	}
 	w.checkEnd()
 }
 
-// settled reports whether nothing is left to do.
-func (w *world) settled() bool {
+// settled reports whether nothing is left to do. What moves from one place to another in the same moment may be seen in
+// neither, so that the world is looked at twice, the second time in a moment when nothing fires.
+func (w *world) settled() bool { return w.quiet() && w.sleep(100*time.Second) && w.quiet() }
+
+// quiet reports whether nothing is seen that is left to do.
+func (w *world) quiet() bool {
 	w.mu.Lock()
 	sending := w.sending
 	w.mu.Unlock()
