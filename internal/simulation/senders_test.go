@@ -327,10 +327,10 @@ func (w *world) deliver(e *event) {
 	w.checkPlace(e.people)
 }
 
-// again tries until the caller has a reply that says yes; a caller who knows that the event cannot be read gives up.
+// again tries until the caller has a reply that says yes. Who invokes by hand reads that the event cannot be read, and gives up.
 func (w *world) again(e *event, try func() bool) {
 	for n := 0; !try(); n++ {
-		if e.kind == unreadable && n > 10 || e.kind == dryRun && n > 3 || e.kind == listing && n > 3 {
+		if e.kind == unreadable && e.way == "direct" && n > 10 || e.kind == dryRun && n > 3 || e.kind == listing && n > 3 {
 			return
 		}
 		if !w.sleep(min(time.Hour, time.Minute<<min(n, 6))) {
