@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -35,7 +37,7 @@ func TestTheBenchMeasuresEveryScenario(t *testing.T) {
 		"size": "zip", "cold": "start to request", "warm": "reply", "after a freeze": "reply", "webhook": "reply",
 		"one event among ten merchants": "reply", "SQS batch of 10, one merchant": "reply",
 		"SQS batch of 10, ten merchants": "reply", "one uid at 30 merchants": "reply",
-		"50 pairs": "reply", "3 events": "time",
+		"cold SQS batch of 10, ten merchants": "start to reply", "50 pairs": "reply", "3 events": "time",
 	} {
 		found := false
 		for _, f := range r.Figures {
@@ -50,6 +52,40 @@ func TestTheBenchMeasuresEveryScenario(t *testing.T) {
 	}
 	if t.Failed() {
 		t.Log(text.String())
+	}
+}
+
+func TestOneLostTryOrFailedEventDoesNotHold(t *testing.T) {
+	for name, row := range map[string]struct {
+		disturb func(*report, figure)
+		bound   string
+	}{
+		"one of five made a third call": {func(r *report, f figure) { r.add(f, 3) }, "after a freeze, 50 ms TLS: calls of WeChat, the most"},
+		"one of five failed":            {func(r *report, f figure) { r.fail(f, errors.New("reset")) }, "events that failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := report{Options: options{Quantile: 0.5}, to: io.Discard}
+			f := figure{Scenario: "after a freeze", Network: "50 ms TLS", Function: verified, Metric: "calls of WeChat"}
+			for range 4 {
+				r.add(f, 2)
+			}
+			row.disturb(&r, f)
+			r.judge()
+			for _, b := range r.Bounds {
+				if b.Holds != (b.What != row.bound) {
+					t.Errorf("%+v", b)
+				}
+			}
+			if len(r.Bounds) != 2 {
+				t.Errorf("%d bounds", len(r.Bounds))
+			}
+		})
+	}
+}
+
+func TestANameThatNoStepHasIsAnError(t *testing.T) {
+	if err := (&bench{options: options{Only: "frozen"}}).all(); err == nil {
+		t.Error("nothing was measured, without an error")
 	}
 }
 

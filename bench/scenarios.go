@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -57,10 +58,13 @@ func (b *bench) all() error {
 		{"crowd", b.crowd, near},
 		{"long", b.long, near},
 	}...)
+	steps = slices.DeleteFunc(steps, func(s step) bool {
+		return !strings.Contains(s.name+", "+s.network.String(), b.Only)
+	})
+	if len(steps) == 0 {
+		return fmt.Errorf("-only %q: no step has this in its name", b.Only)
+	}
 	for _, s := range steps {
-		if name := s.name + ", " + s.network.String(); !strings.Contains(name, b.Only) {
-			continue
-		}
 		if err := s.measure(s.network); err != nil {
 			return err
 		}
@@ -100,7 +104,7 @@ func (b *bench) single(n network) error {
 	event := snsEvent(payload(0, ""))
 	for i := range b.Cold {
 		for _, c := range b.turn(i) {
-			if err := b.coldStart(w, c, event); err != nil {
+			if err := b.coldStart(w, "cold", c, event); err != nil {
 				return err
 			}
 		}
@@ -108,7 +112,7 @@ func (b *bench) single(n network) error {
 	return b.compare(w, "warm", b.Warm, event, nil)
 }
 
-func (b *bench) coldStart(w *world, c contender, event []byte) error {
+func (b *bench) coldStart(w *world, scenario string, c contender, event []byte) error {
 	w.reset()
 	calls, reads := len(w.server.Calls()), w.aws.Secrets.Reads(secretID)
 	r, err := w.start(c)
@@ -127,7 +131,7 @@ func (b *bench) coldStart(w *world, c contender, event []byte) error {
 	if err != nil {
 		return err
 	}
-	f := figure{Scenario: "cold", Network: w.String(), Function: c.name}
+	f := figure{Scenario: scenario, Network: w.String(), Function: c.name}
 	b.report.add(f.of("start to ready", "ms"), ms(asked.Sub(started)))
 	b.report.add(f.of("start to reply", "ms"), ms(replied.Sub(started)))
 	b.report.use(f, used, 1)
@@ -235,7 +239,7 @@ func (b *bench) frozen(n network) error {
 	return nil
 }
 
-// batched measures SQS batches of 10 for one merchant and for ten, beside one event in the same world.
+// batched measures SQS batches of 10 for one merchant and for ten, beside one event in the same world, and a cold one.
 func (b *bench) batched(n network) error {
 	w, err := newWorld(n, 10, 10, b.dir)
 	if err != nil {
@@ -247,12 +251,23 @@ func (b *bench) batched(n network) error {
 		one = append(one, payload(i, merchant(0)))
 		ten = append(ten, payload(i, merchant(i)))
 	}
-	for scenario, event := range map[string][]byte{
-		"one event among ten merchants": snsEvent(payload(0, merchant(0))),
-		"SQS batch of 10, one merchant": sqsEvent(one), "SQS batch of 10, ten merchants": sqsEvent(ten),
+	for _, row := range []struct {
+		scenario string
+		event    []byte
+	}{
+		{"one event among ten merchants", snsEvent(payload(0, merchant(0)))},
+		{"SQS batch of 10, one merchant", sqsEvent(one)},
+		{"SQS batch of 10, ten merchants", sqsEvent(ten)},
 	} {
-		if err := b.compare(w, scenario, 2*b.Batches, event, contender.calls); err != nil {
+		if err := b.compare(w, row.scenario, 2*b.Batches, row.event, contender.calls); err != nil {
 			return err
+		}
+	}
+	for i := range b.Batches {
+		for _, c := range b.turn(i) {
+			if err := b.coldStart(w, "cold SQS batch of 10, ten merchants", c, sqsEvent(ten)); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	lambdatypes "github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
 	"wedata-unbind/internal/lambdatest/cloudwatch"
 	"wedata-unbind/internal/wedata/wedatatest"
@@ -132,6 +133,23 @@ func (s *stack) deadLetters(t *testing.T) {
 		}
 		if strings.Contains(list, uid) {
 			t.Errorf("the list has a whole uid:\n%s", list)
+		}
+	}
+	queue, url := sqs.NewFromConfig(s.config), s.outputs["DeadLetterQueueUrl"]
+	received, err := queue.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{
+		QueueUrl: &url, MaxNumberOfMessages: 10, VisibilityTimeout: 60,
+	})
+	if err != nil || len(received.Messages) != 3 {
+		t.Fatalf("received %v, %v", received, err)
+	}
+	if list := run("list"); !strings.Contains(list, "about 3 more were hidden") || strings.Contains(list, "no dead letters") {
+		t.Errorf("while somebody reads them, the list says\n%s", list)
+	}
+	for _, message := range received.Messages {
+		if _, err := queue.ChangeMessageVisibility(t.Context(), &sqs.ChangeMessageVisibilityInput{
+			QueueUrl: &url, ReceiptHandle: message.ReceiptHandle,
+		}); err != nil {
+			t.Fatal(err)
 		}
 	}
 	if n := s.inQueue(t, s.outputs["DeadLetterQueueUrl"]); n != 3 {

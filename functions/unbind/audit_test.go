@@ -199,8 +199,28 @@ func TestAnAuditWarnsOfOtherIdentifiers(t *testing.T) {
 			"addresses, with uid_as", `"active":["e1001@shop.example","e1002@shop.example"],"uid_as":["before_at"]`,
 			[]string{"e1001", "e1002"},
 			nil,
-			`"bound":4,"matched":2}`,
+			`"bound":4,"matched":2,"warning":"leavers who are active in another case, probably the same people: E1001, E1002"}`,
 		},
+		{
+			"one of many in another case", `"active":["e1001","E1001 ","E1002","E1003","e1004"]`,
+			[]string{"E1003", "E1004"},
+			nil,
+			`"bound":4,"matched":3,"warning":"leavers who are active in another case, probably the same people: E1004"}`,
+		},
+		{
+			"all in another case", `"active":["e1001","e1002"]`, nil, nil,
+			`"bound":2,"matched":0,"warning":"0 of 2 bound uids are among your 2 active ids: probably different identifiers; ` +
+				`leavers who are active in another case, probably the same people: E1001, E1002"}`,
+		},
+		{
+			"many in another case", `"active":["e1001","E1002","A","B","C","D","E","F"]`,
+			[]string{"a", "b", "c", "d", "e"},
+			nil,
+			`"bound":7,"matched":1,"warning":"only 1 of 7 bound uids are among your 8 active ids: ` +
+				`compare some of the leavers with your HR system before you unbind them; ` +
+				`leavers who are active in another case, probably the same people: E1001, a, b, c, d and 1 more"}`,
+		},
+		{"a file with a byte order mark and CRLF", `"active":["\ufeffE1001\r","E1002\r"]`, nil, nil, `"bound":2,"matched":2}`},
 		{"numbers, with a prefix", `"active":["1001","1002"],"uid_as":[{"prefix":"E"}]`, nil, nil, `"bound":2,"matched":2}`},
 		{
 			"several steps", `"active":["A@X","B@X"],"uid_as":["lower","before_at",{"prefix":"u-"}]`,

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"wedata-unbind/internal/lambdatest"
+	"wedata-unbind/internal/lambdatest/cloudwatch"
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
@@ -50,6 +52,12 @@ func (w *fixture) putSource() {
 	w.env["UNBIND_SOURCES_SECRET_ID"] = "wedata/sources"
 }
 
+// putPeople writes a source whose people are in a secret of their own.
+func (w *fixture) putPeople() {
+	w.aws.Secrets.Put("wedata/sources", `{"hr":{"scheme":"bearer","keys":["long-enough-key"],"merchants":["*"],`+
+		`"left_when":{},"uid":"id","people":{"secret_ids":["unbind/people-1"]}}}`)
+}
+
 func TestACheckOfAHealthyStackHasARowForEverything(t *testing.T) {
 	w := newFixture(t, wedatatest.Options{})
 	w.putIndex(shop, otherShop)
@@ -85,6 +93,7 @@ func withoutAge(reply string) string {
 }
 
 func TestACheckNamesEachFault(t *testing.T) {
+	template := readTemplate(t)
 	wechat := func(f wedatatest.Fault) func(*fixture) {
 		return func(w *fixture) {
 			f.Path, f.Merchant, f.Times = wedatatest.ListPath, shop, 1
@@ -113,6 +122,10 @@ func TestACheckNamesEachFault(t *testing.T) {
 		{"WeChat does not like the request", errcode(40097), "bad_input", listFailed, "correct the request"},
 		{"an errcode that is not documented", errcode(99999), "undocumented", listFailed, "ask WeChat what it means"},
 		{"a page of a proxy", wechat(wedatatest.Fault{Status: 502}), "unclear", listFailed, "look for a proxy"},
+		{"a reply without an errcode", wechat(wedatatest.Fault{Kind: wedatatest.NoErrcode}), "unclear", listFailed, "no errcode"},
+		{"an empty reply", wechat(wedatatest.Fault{Kind: wedatatest.Empty}), "unclear", listFailed, "empty reply"},
+		{"half a reply", wechat(wedatatest.Fault{Kind: wedatatest.Truncated}), "unclear", listFailed, "not a JSON object"},
+		{"a reply without an end", wechat(wedatatest.Fault{Kind: wedatatest.Oversized}), "unclear", listFailed, "larger than"},
 		{"no list at this address", func(w *fixture) { w.wechat.Fail(wedatatest.Fault{Status: 404, Merchant: shop}) }, "unclear", listFailed, "HTTP 404"},
 		{"no reply of WeChat", func(w *fixture) {
 			// net/http sends a request once more where a kept connection is reset.
@@ -147,6 +160,12 @@ func TestACheckNamesEachFault(t *testing.T) {
 		{"the sources are missing", func(w *fixture) { w.aws.Secrets.Delete("wedata/sources") }, "secret", `"check":"sources","ok":false`, "no such secret"},
 		{"the sources are empty", func(w *fixture) { w.aws.Secrets.Put("wedata/sources", "{}") }, "secret", `"check":"sources","ok":false`, "there is no source in it"},
 
+		{"a table of people is missing", func(w *fixture) { w.putPeople() }, "secret", `"check":"sources","ok":false`, "no such secret"},
+		{"a table of people is none", func(w *fixture) {
+			w.putPeople()
+			w.aws.Secrets.Put("unbind/people-1", `["E1001"]`)
+		}, "secret", `"check":"sources","ok":false`, "the secret unbind/people-1: not an object of HR ids to uids"},
+
 		{"no queue in the environment", func(w *fixture) { delete(w.env, "UNBIND_QUEUE_URL") }, "aws", `"check":"queue","ok":false`, "set UNBIND_QUEUE_URL"},
 		{"the queue does not exist", func(w *fixture) { w.env["UNBIND_QUEUE_URL"] += "-gone" }, "aws", `"check":"queue","ok":false`, "look at the queue's URL"},
 		{"no dead-letter queue in the environment", func(w *fixture) { delete(w.env, "UNBIND_DEAD_LETTER_QUEUE_URL") }, "aws", `"check":"dead_letter_queue","ok":false`, "set UNBIND_DEAD_LETTER_QUEUE_URL"},
@@ -154,6 +173,10 @@ func TestACheckNamesEachFault(t *testing.T) {
 
 		{"no schedule group in the environment", func(w *fixture) { delete(w.env, "UNBIND_SCHEDULE_GROUP") }, "schedule", `"check":"schedule_group","ok":false`, "set UNBIND_SCHEDULE_GROUP"},
 		{"no role for the schedules", func(w *fixture) { delete(w.env, "UNBIND_SCHEDULE_ROLE_ARN") }, "schedule", `"check":"schedule_group","ok":false`, "set UNBIND_SCHEDULE_ROLE_ARN"},
+		{"no ARN of the queue", func(w *fixture) { delete(w.env, "UNBIND_QUEUE_ARN") }, "schedule", `"check":"schedule_group","ok":false`, "set UNBIND_QUEUE_ARN"},
+		{"there is no such schedule group", func(w *fixture) {
+			w.aws.Scheduler.Fail(lambdatest.Fault{Times: -1, Code: "ResourceNotFoundException", Status: 404})
+		}, "schedule", `"check":"schedule_group","ok":false`, "there may be no such group"},
 		{"the schedules may not be listed", func(w *fixture) {
 			w.aws.Scheduler.Fail(lambdatest.Fault{Times: -1, Code: "AccessDeniedException", Status: 403})
 		}, "schedule", `"check":"schedule_group","ok":false`, "look at the function's role"},
@@ -178,6 +201,10 @@ func TestACheckNamesEachFault(t *testing.T) {
 			}
 			if ends := linesOf(function, "check"); len(ends) != 1 || ends[0]["level"] != "ERROR" || ends[0]["faults"] != 1.0 || len(linesOf(function, "outcome")) > 0 {
 				t.Errorf("the log is\n%s", function.Log())
+			}
+			data := cloudwatch.Datapoints(template.Filters, strings.Split(function.Log(), "\n"))
+			if got := raised(t, template, data); !slices.Equal(got, []string{"CheckFailedAlarm"}) {
+				t.Errorf("raised %v", got)
 			}
 			for _, name := range []string{"class", "detail", "errcode", "rid", "token_age_s"} {
 				delete(faults[0], name)
@@ -268,7 +295,7 @@ func TestACheckOfServicesThatHangEndsInTime(t *testing.T) {
 	w.putIndex(shop, otherShop)
 	w.wechat.Fail(wedatatest.Fault{Times: -1, Latency: time.Minute})
 	w.aws.SQS.Fail(lambdatest.Fault{Times: -1, Hang: true})
-	if faults := check(t, w.start(t), `{"action":"check"}`); len(faults) != 4 {
+	if faults := check(t, w.startWithin(t, 3*time.Second), `{"action":"check"}`); len(faults) != 4 {
 		t.Errorf("%d faults: %v", len(faults), faults)
 	}
 }

@@ -158,6 +158,21 @@ func TestEachSavedQueryHasItsLogGroupAndTheEvent(t *testing.T) {
 	}
 }
 
+// Events that name nobody have one uid_hash, the empty one: an ignored event must not hide one that failed before it.
+func TestEventsThatNameNobodyHideNoOther(t *testing.T) {
+	resources := templateResources(t)
+	latest := show(at(resources, "LatestQuery.Properties.QueryString"))
+	// "Log events with null values for any of the specified fields are retained" (CloudWatch Logs User Guide, dedup).
+	if !strings.Contains(latest, "| parse uid_hash /(?<person>.+)/") || !strings.Contains(latest, "| dedup person, merchant") {
+		t.Errorf("Latest status is\n%s", latest)
+	}
+	_, failed, _ := strings.Cut(show(at(resources, "Dashboard.Properties.DashboardBody")), `"title": "What failed"`)
+	failed, _, _ = strings.Cut(failed, "| stats")
+	if !strings.Contains(failed, "| filter uid_hash != '' or status = 'failed'") {
+		t.Errorf("What failed is %s", failed)
+	}
+}
+
 func TestEachAlarmNamesASavedQuery(t *testing.T) {
 	names := queryNames(t)
 	for name, alarm := range readTemplate(t).Alarms {

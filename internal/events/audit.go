@@ -39,7 +39,7 @@ func (h *Handler) audit(ctx context.Context, payload strictjson.Object) (any, er
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	reply := audited{Warning: warning(found, len(active))}
+	reply := audited{Warning: warning(found, active)}
 	for _, m := range found {
 		reply.Bound += m.Bound
 		reply.Matched += m.Matched()
@@ -66,7 +66,7 @@ func activeOf(payload strictjson.Object) (map[string]bool, error) {
 	}
 	active := make(map[string]bool, len(ids))
 	for i, id := range ids {
-		uid, err := steps.UID(id)
+		uid, err := steps.UID(strings.TrimPrefix(id, "\ufeff")) // jq -R keeps the byte order mark of a file
 		if err != nil {
 			return nil, fmt.Errorf("active: item %d is %w", i+1, err)
 		}
@@ -77,26 +77,55 @@ func activeOf(payload strictjson.Object) (map[string]bool, error) {
 
 // warning returns what speaks against the list of active ids, or "". Where few of those who are bound are on it, it
 // has most likely other identifiers than We分析. Pasted back, the leavers would then be people who still work here.
-func warning(found []offboard.Audited, active int) string {
-	const shown = 5
+func warning(found []offboard.Audited, active map[string]bool) string {
 	bound, matched := 0, 0
 	var doubts []string
 	for _, m := range found {
 		bound, matched = bound+m.Bound, matched+m.Matched()
-		if text := doubt(m.Matched(), m.Bound, " of "+m.Merchant, active); text != "" {
+		if text := doubt(m.Matched(), m.Bound, " of "+m.Merchant, len(active)); text != "" {
 			doubts = append(doubts, text)
 		}
 	}
 	if bound == 0 {
 		return "nobody is bound, so nothing was compared"
 	}
-	if text := doubt(matched, bound, "", active); text != "" {
-		return text
+	if text := doubt(matched, bound, "", len(active)); text != "" {
+		doubts = []string{text}
+	} else if len(doubts) > maxDoubts {
+		doubts = append(doubts[:maxDoubts], fmt.Sprintf("and %d more merchants", len(doubts)-maxDoubts))
 	}
-	if len(doubts) > shown {
-		doubts = append(doubts[:shown], fmt.Sprintf("and %d more merchants", len(doubts)-shown))
+	if same := otherCase(found, active); len(same) > 0 {
+		more := ""
+		if len(same) > maxDoubts {
+			same, more = same[:maxDoubts], fmt.Sprintf(" and %d more", len(same)-maxDoubts)
+		}
+		doubts = append(doubts, "leavers who are active in another case, probably the same people: "+
+			strings.Join(same, ", ")+more)
 	}
 	return strings.Join(doubts, "; ")
+}
+
+// maxDoubts is how many merchants, and how many people, a warning names.
+const maxDoubts = 5
+
+// otherCase returns the leavers whose uid is an active id but for upper and lower case, sorted. A few of them among
+// many who match would raise no other doubt.
+func otherCase(found []offboard.Audited, active map[string]bool) []string {
+	leaving := map[string][]string{}
+	for _, m := range found {
+		for _, uid := range m.Leavers {
+			lower := strings.ToLower(uid)
+			leaving[lower] = append(leaving[lower], uid)
+		}
+	}
+	var same []string
+	for id := range active {
+		lower := strings.ToLower(id)
+		same = append(same, leaving[lower]...)
+		delete(leaving, lower) // two active ids may be the same in lower case
+	}
+	slices.Sort(same)
+	return slices.Compact(same)
 }
 
 // doubt returns a warning where less than half of those who are bound are active.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 
 	"golang.org/x/sync/errgroup"
 
@@ -47,8 +48,10 @@ func (s *Service) Bindings(ctx context.Context, merchants []string) ([]Binding, 
 		return nil, err
 	}
 	bindings := slices.Concat(lists...)
-	slices.SortFunc(bindings, func(a, b Binding) int {
-		return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.UID, b.UID))
+	// slices.SortFunc would be 18 KB of code for this type alone.
+	sort.Slice(bindings, func(i, j int) bool {
+		a, b := bindings[i], bindings[j]
+		return cmp.Or(cmp.Compare(a.Merchant, b.Merchant), cmp.Compare(a.UID, b.UID)) < 0
 	})
 	return bindings, nil
 }

@@ -20,6 +20,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -110,8 +111,10 @@ func (s *Store) Standing(ctx context.Context, uid string) ([]departure.Departure
 func (s *Store) All(ctx context.Context) ([]departure.Departure, error) {
 	all, err := s.read(ctx, "")
 	all = slices.DeleteFunc(all, func(d departure.Departure) bool { return d.Type == departure.TypeCancelled })
-	slices.SortStableFunc(all, func(a, b departure.Departure) int {
-		return cmp.Or(a.EffectiveAt.Compare(b.EffectiveAt), cmp.Compare(a.UID, b.UID), cmp.Compare(a.Merchant, b.Merchant))
+	// slices.SortFunc would be 12 KB of code for this type alone.
+	sort.Slice(all, func(i, j int) bool {
+		a, b := all[i], all[j]
+		return cmp.Or(a.EffectiveAt.Compare(b.EffectiveAt), cmp.Compare(a.UID, b.UID), cmp.Compare(a.Merchant, b.Merchant)) < 0
 	})
 	return all, err
 }

@@ -169,16 +169,16 @@ func (c *Cache) fetch(ctx context.Context, id string, seen *Secret, most time.Du
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	secret, err := c.get(ctx, id)
-	now := c.now()
+	now, early := c.now(), most == warmTime
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e = c.entries[id]
-	if err != nil || seen != nil && secret.Version == e.secret.Version {
+	if err != nil && !early || seen != nil && secret.Version == e.secret.Version {
 		e.held = now.Add(c.cfg.Hold)
 	}
 	if number > e.number { // else a read that began later has already ended
-		e.number, e.err, e.until, e.early = number, err, now.Add(c.cfg.Hold), most == warmTime
+		e.number, e.err, e.until, e.early = number, err, now.Add(c.cfg.Hold), early
 		if err == nil {
 			jitter := 0.9 + 0.2*c.cfg.Rand()
 			e.secret, e.good, e.until = secret, now, now.Add(time.Duration(jitter*float64(c.cfg.TTL)))

@@ -33,6 +33,15 @@ func TestWarm(t *testing.T) {
 			api.set("v1", nil)
 			get(t, c, "v1")
 		},
+		"a read that failed does not limit Renew": func(t *testing.T, api *fakeAPI, c *secrets.Cache) {
+			api.set("v1", throttled)
+			c.Warm(id)
+			synctest.Wait()
+			api.set("v1", nil)
+			v1 := get(t, c, "v1")
+			api.set("v2", nil)
+			renew(t, c, v1, "v2")
+		},
 		"a Get that joined a read that failed reads again": func(t *testing.T, api *fakeAPI, c *secrets.Cache) {
 			api.block = make(chan struct{})
 			api.set("v1", throttled)

@@ -96,7 +96,7 @@ func (s *signature) checkSigned(m *members) {
 	}
 	signs := func(text string) bool { return strings.Contains(strings.ToLower(s.signed), strings.ToLower(text)) }
 	switch {
-	case strings.Contains(placeholder().ReplaceAllString(s.signed, ""), "{"):
+	case strings.Contains(placeholder().ReplaceAllLiteralString(s.signed, ""), "{"):
 		m.fault("signed", "has a { that starts none of "+wantPlaceholders)
 	case !strings.Contains(s.signed, "{body}"):
 		m.fault("signed", "has no {body}: a body that is not signed proves nothing")

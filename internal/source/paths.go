@@ -42,7 +42,7 @@ func pattern(expr string) func() *regexp.Regexp {
 
 // checkPath notes a path with an open bracket or quote: gjson would find nothing at it.
 func (m *members) checkPath(name, path string) {
-	syntax := literal().ReplaceAllString(path, "")
+	syntax := literal().ReplaceAllLiteralString(path, "")
 	open := strings.Contains(syntax, `"`)
 	for _, pair := range []string{"()", "[]", "{}"} {
 		open = open || strings.Count(syntax, pair[:1]) > strings.Count(syntax, pair[1:])
@@ -55,9 +55,9 @@ func (m *members) checkPath(name, path string) {
 // checkOneName notes a path with a wildcard: gjson takes the first member whose name fits, whoever that is.
 func (m *members) checkOneName(name string, list paths) {
 	for _, path := range list {
-		syntax := literal().ReplaceAllString(path, "")
+		syntax := literal().ReplaceAllLiteralString(path, "")
 		for inner := ""; inner != syntax; {
-			inner, syntax = syntax, query().ReplaceAllString(syntax, "")
+			inner, syntax = syntax, query().ReplaceAllLiteralString(syntax, "")
 		}
 		if strings.ContainsAny(syntax, "*?") {
 			m.fault(name, `a path has a * or ?, which fits any name: write the name itself; a * that is part of it is \\*`)

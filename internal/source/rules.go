@@ -144,7 +144,12 @@ func scalar(v gjson.Result) string {
 var fraction = pattern(`^(-?[0-9]+)\.0+$`)
 
 // digits writes a whole number without a fraction: 3 for 3.0.
-func digits(s string) string { return fraction().ReplaceAllString(s, "$1") }
+func digits(s string) string {
+	if parts := fraction().FindStringSubmatch(s); parts != nil {
+		return parts[1]
+	}
+	return s
+}
 
 // firstFailed returns the index of the first test that does not hold, or -1.
 func (r rule) firstFailed(item gjson.Result) int {

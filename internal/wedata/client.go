@@ -46,6 +46,7 @@ type Client struct {
 	timeout time.Duration
 	http    http.Client
 	warm    <-chan struct{} // closed when the connection of Warm is open or cannot be; nil without Warm
+	joined  atomic.Bool     // whether a call waits for it, or has waited
 }
 
 // New returns a client, or an error that names the member of cfg that cannot be used.

@@ -55,7 +55,7 @@ func tells(text, token, uid string) bool {
 	b64 := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 	spellings := fmt.Sprintf("%s\n%s\n%x\n%s\n%s\n%s", token, reversed, token,
 		b64(token), b64("\n"+token), b64("\n\n"+token)) // base64 depends on how many bytes stand before
-	alnum := func(s string) string { return errmsgs().notAlnum.ReplaceAllString(strings.ToLower(s), "") }
+	alnum := func(s string) string { return errmsgs().notAlnum.ReplaceAllLiteralString(strings.ToLower(s), "") }
 	for _, form := range []func(string) string{strings.ToLower, alnum} {
 		text, spellings := form(text), form(spellings)
 		if t, u := form(token), form(uid); t != "" && strings.Contains(text, t) || u != "" && strings.Contains(text, u) {
@@ -72,5 +72,5 @@ func tells(text, token, uid string) bool {
 
 // clean returns the text as one line without control characters.
 func clean(text string) string {
-	return strings.TrimSpace(errmsgs().control.ReplaceAllString(errmsgs().blank.ReplaceAllString(text, " "), ""))
+	return strings.TrimSpace(errmsgs().control.ReplaceAllLiteralString(errmsgs().blank.ReplaceAllLiteralString(text, " "), ""))
 }

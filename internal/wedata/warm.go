@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// joinTime is how long a call waits for the connection that [Client.Warm] opens. A process that was frozen meanwhile
-// must not wait for a dead one until the dial times out.
+// joinTime is how long the first call waits for the connection that [Client.Warm] opens. A process that was frozen
+// meanwhile must not wait for a dead one until the dial times out.
 const joinTime = time.Second
 
 // Warm begins to open a connection to WeChat, through the proxy where there is one, and returns at once. Nothing is
@@ -50,7 +50,10 @@ func (c *Client) Warm() {
 		if err != nil || !isTLS {
 			open()
 		}
-		return conn, err
+		if err != nil {
+			return nil, err
+		}
+		return warmConn{conn, open}, nil
 	}
 	trace := &httptrace.ClientTrace{TLSHandshakeDone: func(tls.ConnectionState, error) { open() }}
 	if c.http.Transport, c.warm = transport, opened; isTLS {
@@ -76,9 +79,22 @@ func (c *Client) Warm() {
 
 type warmKey struct{}
 
-// join waits for the connection that Warm opens.
+// warmConn is the connection of Warm. net/http closes it where the proxy refuses or the handshake fails.
+type warmConn struct {
+	net.Conn
+	closed func()
+}
+
+// Close implements [net.Conn].
+func (w warmConn) Close() error {
+	w.closed()
+	return w.Conn.Close()
+}
+
+// join lets the first call wait for the connection that Warm opens. Other calls at the same time, as for ten merchants,
+// need connections of their own, and would lose two round trips.
 func (c *Client) join(ctx context.Context) {
-	if c.warm == nil {
+	if c.warm == nil || c.joined.Swap(true) {
 		return
 	}
 	timer := time.NewTimer(joinTime)

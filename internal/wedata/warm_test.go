@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -23,17 +24,26 @@ type warmBench struct {
 	client          *wedata.Client
 	dials, requests atomic.Int64
 	dead            atomic.Bool                                   // of the connections that are open
+	silent          bool                                          // whether what is sent on a dead one is lost without a reset
 	dial            func(ctx context.Context, number int64) error // before each dial
+	takes           time.Duration                                 // of each request
 }
 
-// dying is a connection that is reset once dead, at the next write, as after a long freeze.
+// serverPatience is how long the server keeps a connection without a request.
+const serverPatience = 10 * time.Second
+
+// dying is a connection that is reset once dead, at the next write, as after a long freeze; or it loses what is sent.
 type dying struct {
 	net.Conn
-	dead *atomic.Bool
+	dead   *atomic.Bool
+	silent *bool
 }
 
 func (c dying) Write(b []byte) (int, error) {
 	if c.dead.Load() {
+		if *c.silent {
+			return len(b), nil
+		}
 		_ = c.Close()
 		return 0, &net.OpError{Op: "write", Err: syscall.ECONNRESET}
 	}
@@ -51,8 +61,9 @@ func warmTests(t *testing.T, test func(*testing.T, *warmBench)) {
 			synctest.Test(t, func(t *testing.T) {
 				b := &warmBench{dial: func(context.Context, int64) error { return nil }}
 				listener := pipeListener{make(chan net.Conn), make(chan struct{})}
-				server := &http.Server{Handler: http.HandlerFunc(func(reply http.ResponseWriter, _ *http.Request) {
+				server := &http.Server{ReadHeaderTimeout: serverPatience, Handler: http.HandlerFunc(func(reply http.ResponseWriter, _ *http.Request) {
 					b.requests.Add(1)
+					time.Sleep(b.takes)
 					_, _ = reply.Write([]byte(`{"errcode":0}`))
 				})}
 				transport := &http.Transport{
@@ -67,7 +78,7 @@ func warmTests(t *testing.T, test func(*testing.T, *warmBench)) {
 						if b.dead.Load() {
 							dead = new(atomic.Bool)
 						}
-						return dying{here, dead}, nil
+						return dying{here, dead, &b.silent}, nil
 					},
 				}
 				base := "http://localhost"
@@ -147,6 +158,84 @@ func TestAfterASecondTheFirstCallDialsItself(t *testing.T) {
 	})
 }
 
+// One call gets the connection of Warm. The others, as for ten merchants, lose nothing by it.
+func TestOtherCallsDoNotWaitForTheDialThatIsUnderWay(t *testing.T) {
+	warmTests(t, func(t *testing.T, b *warmBench) {
+		b.dial = func(context.Context, int64) error {
+			time.Sleep(300 * time.Millisecond)
+			return nil
+		}
+		b.takes = 100 * time.Millisecond
+		b.client.Warm()
+		time.Sleep(100 * time.Millisecond)
+		began := time.Now()
+		var calls sync.WaitGroup
+		for range 10 {
+			calls.Go(func() {
+				err := b.client.UnbindUser(t.Context(), token, uid)
+				if took := time.Since(began); err != nil || took > 400*time.Millisecond {
+					t.Errorf("got %v after %v, a call without Warm takes 400ms", err, took)
+				}
+			})
+		}
+		calls.Wait()
+		time.Sleep(time.Second) // until every dial has ended
+	})
+}
+
+func TestTheSecondCallDoesNotWaitForADialThatHangs(t *testing.T) {
+	warmTests(t, func(t *testing.T, b *warmBench) {
+		b.dial = func(_ context.Context, number int64) error {
+			if number == 1 {
+				time.Sleep(5 * time.Second)
+				return errors.New("timed out")
+			}
+			return nil
+		}
+		b.client.Warm()
+		b.call(t, time.Second)
+		b.call(t, 0)
+		time.Sleep(5 * time.Second) // the first dial has ended
+	})
+}
+
+// A proxy that refuses, and a handshake that fails, are faults after the dial.
+func TestNoCallWaitsForAWarmThatFailedAfterTheDial(t *testing.T) {
+	for name, row := range map[string]struct{ proxy, refusal string }{
+		"the proxy refuses":       {"http://proxy.example", "HTTP/1.1 502 Bad Gateway\r\n\r\n"},
+		"the SOCKS proxy refuses": {"socks5://proxy.example", "\x05\xff"},
+		"the handshake fails":     {"", "HTTP/1.1 400 Bad Request\r\n\r\n"},
+		"the connection ends":     {"", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) {
+					here, there := net.Pipe()
+					go func() {
+						defer there.Close()
+						_, _ = there.Read(make([]byte, 4096))
+						_, _ = io.WriteString(there, row.refusal)
+					}()
+					return here, nil
+				}}
+				if row.proxy != "" {
+					transport.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(row.proxy) }
+				}
+				client, err := wedata.New(wedata.Config{HTTPClient: &http.Client{Transport: transport}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				client.Warm()
+				began := time.Now()
+				err = client.UnbindUser(t.Context(), token, uid)
+				if e := failure(t, err); e.Class != wedata.Network || time.Since(began) > 0 {
+					t.Errorf("got %v after %v", err, time.Since(began))
+				}
+			})
+		})
+	}
+}
+
 func TestAFaultOfWarmIsForgotten(t *testing.T) {
 	warmTests(t, func(t *testing.T, b *warmBench) {
 		b.dial = func(_ context.Context, number int64) error {
@@ -166,6 +255,34 @@ func TestAWarmConnectionThatDiedIsReplaced(t *testing.T) {
 		b.client.Warm()
 		synctest.Wait()
 		b.dead.Store(true)
+		b.call(t, 0)
+		if b.dials.Load() != 2 {
+			t.Errorf("dialled %d times", b.dials.Load())
+		}
+	})
+}
+
+// Nothing tells that the connection is dead: it may be a slow reply. The next try takes another connection.
+func TestAWarmConnectionThatDiedSilentlyTakesOneTimeout(t *testing.T) {
+	warmTests(t, func(t *testing.T, b *warmBench) {
+		b.silent = true
+		b.client.Warm()
+		synctest.Wait()
+		b.dead.Store(true)
+		began := time.Now()
+		err := b.client.UnbindUser(t.Context(), token, uid)
+		took := time.Since(began)
+		if e := failure(t, err); e.Class != wedata.Network || !e.Temporary() || took != wedata.DefaultTimeout {
+			t.Errorf("got %v after %v", err, took)
+		}
+		b.call(t, 0)
+	})
+}
+
+func TestAWarmConnectionThatTheServerClosedIsReplaced(t *testing.T) {
+	warmTests(t, func(t *testing.T, b *warmBench) {
+		b.client.Warm()
+		time.Sleep(serverPatience + time.Second)
 		b.call(t, 0)
 		if b.dials.Load() != 2 {
 			t.Errorf("dialled %d times", b.dials.Load())
