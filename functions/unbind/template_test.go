@@ -96,6 +96,31 @@ func TestTheTemplateLosesNothing(t *testing.T) {
 	}
 }
 
+// A message in the dead-letter queue is a person who may still be bound. SQS and Scheduler move messages there without a
+// line of the log, so that no other alarm hears of them.
+func TestAlarmsHearOfEveryDeadLetter(t *testing.T) {
+	resources := templateResources(t)
+	for _, tc := range []struct{ alarm, period, periods, of string }{
+		{"DeadLettersAlarm", "300", "1", ""},
+		{"OldDeadLettersAlarm", "3600", "72", "72"}, // not empty for 3 days
+	} {
+		for member, want := range map[string]string{
+			"Namespace": "AWS/SQS", "MetricName": "ApproximateNumberOfMessagesVisible", "Statistic": "Maximum",
+			"Dimensions": "[{Name: QueueName, Value: !GetAtt DeadLetterQueue.QueueName}]",
+			"Threshold":  "0", "ComparisonOperator": "GreaterThanThreshold", "Period": tc.period,
+			"EvaluationPeriods": tc.periods, "DatapointsToAlarm": tc.of,
+			"AlarmActions": "[!If [MailAlarms, !Ref AlarmTopic, !Ref AlarmTopicArn]]",
+		} {
+			if got := show(at(resources, tc.alarm+".Properties."+member)); got != want {
+				t.Errorf("%s: %s is %q, want %q", tc.alarm, member, got, want)
+			}
+		}
+		if got := show(at(resources, tc.alarm+".Condition")); got != "RaiseAlarms" {
+			t.Errorf("%s: its condition is %q", tc.alarm, got)
+		}
+	}
+}
+
 // queryNames returns the names of the saved queries in the template.
 func queryNames(t *testing.T) []string {
 	t.Helper()

@@ -90,10 +90,14 @@ type Outcome struct {
 // Lost reports whether the departure is neither done nor kept in a queue.
 func (o Outcome) Lost() bool { return !o.Status.Done() && !o.Kept }
 
-// Level is the level of the outcome's log line. A departure that is queued without a fault is queued by plan: INFO.
+// Level is the level of the outcome's log line. A departure that is queued without a fault is queued by plan: INFO. A
+// person who is in no table of people may have left: WARN.
 func (o Outcome) Level() slog.Level {
-	if o.Status == Queued && o.Class == "" {
+	switch {
+	case o.Status == Queued && o.Class == "":
 		return slog.LevelInfo
+	case o.Class == ClassUnmapped:
+		return slog.LevelWarn
 	}
 	return o.Status.row().Level
 }

@@ -88,6 +88,9 @@ func TestDirectList(t *testing.T) {
 	if last.UID != "E1004" || *last.IsBind != 0 || last.Nickname != "" || len(last.Perm) != 0 {
 		t.Errorf("E1004 is listed as %+v", last)
 	}
+	if calls := b.unbindCalls(); calls != "" {
+		t.Errorf("a list unbound somebody: %s", calls)
+	}
 	b.wechat.Grant(shop, false)
 	_, err = b.send(t, `{"action":"list","merchant":"`+shop+`"}`)
 	if failure := unbindError(t, err); !strings.Contains(failure.Error(), "grant permission set 18") {

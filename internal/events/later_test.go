@@ -71,6 +71,29 @@ func TestNobodyIsUnboundTooEarlyOrNever(t *testing.T) {
 	}
 }
 
+// SQS counts in whole seconds. A message that came back a part of a second too early would use its tries up.
+func TestWhatIsAlmostDueComesBackWhenItIsDue(t *testing.T) {
+	for _, ahead := range []time.Duration{200 * time.Millisecond, 90 * time.Second, 90*time.Second + 900*time.Millisecond} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, options{later: true})
+				due := time.Now().Add(ahead)
+				b.queue.Send(`{"uid":"E1001","effective_at":"`+due.Format(time.RFC3339Nano)+`"}`, nil)
+				b.deliver(t)
+				waiting := b.queue.Messages()
+				if len(waiting) != 1 || time.Now().Add(waiting[0].Delay).Before(due) || waiting[0].Delay > ahead+time.Second {
+					t.Fatalf("waiting %+v, want one message that comes back %v from now, at most a second later", waiting, ahead)
+				}
+				time.Sleep(waiting[0].Delay)
+				b.deliver(t)
+				if left := len(b.queue.Messages()); left > 0 || b.bound("E1001") {
+					t.Errorf("%d messages left, E1001 bound: %v", left, b.bound("E1001"))
+				}
+			})
+		})
+	}
+}
+
 // The quota of a small region is 250 calls a second, and an event may name 5,000 people. Whoever is throttled is queued, and scheduled from the queue.
 func TestAThrottledCrowdIsScheduledInTheEnd(t *testing.T) {
 	const people = 300

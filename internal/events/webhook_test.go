@@ -287,6 +287,18 @@ func TestAHandshakeIsAnswered(t *testing.T) {
 	}
 }
 
+// Who is in no table of people may have left, and nobody is unbound. It was logged like a person who was never bound.
+func TestWhoIsInNoTableIsAWarning(t *testing.T) {
+	b := newBench(t, options{sources: sources})
+	if got := b.request(t, bearer("/hooks/mapped", `{"event":"terminated","employee":{"id":"7"}}`).v2(t)); got.StatusCode != http.StatusOK {
+		t.Fatalf("got %+v", got)
+	}
+	lines := b.logged(t, "outcome")
+	if len(lines) != 1 || lines[0]["level"] != "WARN" || lines[0]["status"] != "unknown" || lines[0]["class"] != "unmapped" {
+		t.Errorf("logged %v", lines)
+	}
+}
+
 func TestWhatCannotBeQueuedIsNotAcknowledged(t *testing.T) {
 	body := `{"type":"employee.left","data":{"uid":["E1001","E1002"]}}`
 	fromVendor := func(t *testing.T) string { return signed(body).v2(t) }
@@ -303,6 +315,7 @@ func TestWhatCannotBeQueuedIsNotAcknowledged(t *testing.T) {
 		{"the sources are not read", func(b *bench) {
 			b.secrets.Fail(lambdatest.Fault{Times: -1, Code: "InternalServiceError", Status: 500})
 		}, fromVendor},
+		{"the sources hang", func(b *bench) { b.secrets.Fail(lambdatest.Fault{Times: -1, Hang: true}) }, fromVendor},
 		{"the sources are gone", func(b *bench) { b.secrets.Delete(sourcesID) }, fromVendor},
 		{"the sources are no JSON", func(b *bench) { b.secrets.Put(sourcesID, "{") }, fromVendor},
 	} {

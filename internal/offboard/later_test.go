@@ -456,6 +456,20 @@ func TestADepartureByAWebhookRemovesWhatAnotherSenderAnnounced(t *testing.T) {
 	}
 }
 
+// Who is in no list now may be bound again by the day of an older schedule, and would be unbound on it.
+func TestADepartureOfSomebodyUnknownRemovesTheOlderSchedule(t *testing.T) {
+	kept := &schedules{kept: []departure.Departure{
+		{Meta: departure.Meta{Type: left, Time: now.Add(-2 * hour)}, UID: "E4040", Merchant: shop, EffectiveAt: now.Add(9 * hour)},
+	}}
+	b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Schedules = kept })
+	event := step{eventType: left, at: -1 * hour, merchant: shop}.event()
+	event.UIDs = []string{"E4040"}
+	outcomes := b.Run(t.Context(), event)[0]
+	if statusesOf(outcomes) != "unknown" || kept.String() != "" {
+		t.Errorf("got %s (%s), and %q is kept", statusesOf(outcomes), outcomes[0].Detail, kept)
+	}
+}
+
 // The class of the schedules took the place of unverified: the log then said unbound of people who were still bound.
 func TestAnUnverifiedUnbindingSaysSoWhereAScheduleIsLeft(t *testing.T) {
 	b := newFixture(t, wedatatest.Options{}, func(c *offboard.Config) { c.Schedules = &schedules{deny: "list"} })

@@ -43,10 +43,23 @@ const (
 	faultRotate      = "a token is rotated at WeChat before the secret is written"
 	faultTwice       = "SQS delivers twice"
 	faultUndelivered = "SNS and EventBridge cannot invoke the function"
+	faultAge         = "Lambda gives an event up by its age, before it invokes the function"
 	faultLate        = "events arrive late and in another order"
 	faultGateway     = "the reply to an HTTP request is lost"
 	faultOutage      = "all services are down for hours, one after the other"
 )
+
+// notFound is WeChat without one of the calls, or a wrong address.
+const notFound = "WeChat answers HTTP 404"
+
+// lasts reports whether waiting does not mend a bind list that cannot be read: an unbinding is then unverified.
+func (f fault) lasts() bool {
+	switch strings.TrimPrefix(f.name, "WeChat answers ") {
+	case "reauthorization_needed", "wrong_token", "permission_missing", "ip_not_allowed", "blocked", "bad_input":
+		return true
+	}
+	return f.name == notFound
+}
 
 // faults is the table of all kinds of faults.
 func faults() []fault {
@@ -59,6 +72,7 @@ func faults() []fault {
 		{name: faultRotate},
 		{name: faultTwice},
 		{name: faultUndelivered},
+		{name: faultAge},
 		{name: faultLate},
 		{name: faultGateway},
 		{name: faultOutage},
@@ -69,6 +83,7 @@ func faults() []fault {
 		{"no errcode", "wechat", 3, reply(200, "application/json", `{"errmsg":"ok"}`)},
 		{"errcode null", "wechat", 3, reply(200, "application/json", `{"errcode":null,"errmsg":"ok","info":[]}`)},
 	}
+	all = append(all, fault{notFound, "wechat", 2, reply(404, "text/html", "<html>404 page not found</html>")})
 	for class, errcodes := range map[string][]int{
 		"busy": {-1}, "token_refused": {40001, 40014, 41001, 42001}, "reauthorization_needed": {42007},
 		"wrong_token": {61014, 61015}, "permission_missing": {48001, 61003, 61007, 61016, 61017, 61028},

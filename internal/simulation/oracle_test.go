@@ -146,11 +146,42 @@ func (l *logger) Handle(_ context.Context, r slog.Record) error {
 	l.note("instance %d: %s %s %s %s (%s) %s %s", l.id, line["event_id"], line["uid"], line["merchant"], line["status"], line["class"], line["trigger"], line["reason"])
 	l.count(&l.stats.outcomes, strings.TrimSpace(line["status"]+" "+line["class"]))
 	l.outcome(line)
+	if line["status"] == string(departure.Unbound) && !l.trust {
+		l.verified(line)
+	}
 	return nil
+}
+
+// The keys by which an invocation counts bind lists: those refused for a lasting reason, and those that came whole.
+const (
+	noList = "no list of "
+	aList  = "a list of "
+)
+
+// verified checks that somebody is said to be unbound after a list was read, or unverified where it cannot be by waiting.
+func (l *logger) verified(line map[string]string) {
+	inv, merchant := l.now.Load(), line["merchant"]
+	if inv == nil {
+		return
+	}
+	inv.mu.Lock()
+	refused, seen := inv.by[noList+merchant] > 0 || l.unread.Load(), inv.by[aList+merchant] > 0
+	inv.mu.Unlock()
+	switch {
+	case line["class"] != "unverified" && !seen:
+		l.violated("unbound is only said of who is not bound, or marked unverified", line["uid"], "at %s, and no list was read: %s", merchant, line["reason"])
+	case line["class"] == "unverified" && !refused:
+		l.violated("unverified is only said where the list is refused for a lasting reason", line["uid"], "at %s: %s", merchant, line["reason"])
+	}
 }
 
 // outcome checks what the function says of a departure.
 func (w *world) outcome(line map[string]string) {
+	if line["status"] == string(departure.Ignored) {
+		w.mu.Lock()
+		w.ignored[line["event_id"]] = true
+		w.mu.Unlock()
+	}
 	p := w.hashed(line["uid_hash"])
 	if p == nil {
 		return
@@ -169,6 +200,9 @@ func (w *world) outcome(line map[string]string) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if status == departure.Unbound || status == departure.Unknown {
+		p.told[merchant] = true
+	}
 	for _, e := range p.events {
 		if e.id != line["event_id"] {
 			continue
@@ -229,12 +263,17 @@ func (w *world) secretIn(where, text string, uidToo bool) {
 func (w *world) checkMessages(body []byte) {
 	w.secretIn("a message", string(body), false)
 	var in struct {
-		Entries []struct {
+		QueueURL string `json:"QueueUrl"`
+		Entries  []struct {
+			MessageBody       string
 			MessageAttributes map[string]struct{ StringValue string }
 		}
 	}
 	_ = json.Unmarshal(body, &in)
 	for _, e := range in.Entries {
+		if in.QueueURL == w.dead.URL && e.MessageAttributes["reason"].StringValue == "" {
+			w.violated("a dead letter has its reason", firstUID([]byte(e.MessageBody)), "%s", e.MessageBody)
+		}
 		for _, a := range e.MessageAttributes {
 			w.secretIn("an attribute", a.StringValue, true)
 		}
@@ -354,6 +393,28 @@ func (w *world) missing(p *person) *event {
 	return open
 }
 
+// checkLines checks that the log tells the end of what nothing newer took back: also of those who were not bound.
+func (w *world) checkLines(p *person) {
+	w.mu.Lock()
+	var untold string
+	for _, e := range p.events {
+		switch {
+		case e.kind == joined && !w.ignored[e.id]:
+			untold = e.id
+		case e.kind == left && !hasNewer(p, e):
+			for _, m := range w.covered(e) {
+				if !p.told[m] {
+					untold = e.id + " at " + m
+				}
+			}
+		}
+	}
+	w.mu.Unlock()
+	if untold != "" {
+		w.violated("every departure ends in a line of the log", p.uid, "%s has none", untold)
+	}
+}
+
 // checkEnd is when the faults have ended and the dead letters were redriven.
 func (w *world) checkEnd() {
 	if w.ended.Err() != nil {
@@ -383,6 +444,7 @@ func (w *world) checkEnd() {
 			}
 		}
 		w.mu.Unlock()
+		w.checkLines(p)
 		if open != nil {
 			w.violated("in the end everything is settled", p.uid, "%s (%s) is not", open.id, open.kind)
 		}

@@ -17,6 +17,8 @@ type person struct {
 	events []*event // in the order of their times
 	// believed are the merchants where unbound was said without a list that shows it.
 	believed map[string]bool
+	// told are the merchants where the log told the end of a departure.
+	told map[string]bool
 }
 
 // The kinds of events.
@@ -90,7 +92,7 @@ func (w *world) populateOne(n int) {
 	roll := func(what string) float64 { return w.seed.roll(what, n) }
 	pick := func(what string, of int) int { return w.seed.pick(what, n, of) }
 	all := w.merchants()
-	p := &person{uid: fmt.Sprintf("emp-%06d", n*100), believed: map[string]bool{}}
+	p := &person{uid: fmt.Sprintf("emp-%06d", n*100), believed: map[string]bool{}, told: map[string]bool{}}
 	for _, m := range all {
 		if w.seed.roll("bound "+m, n) < 0.8 {
 			p.bound = append(p.bound, m)
@@ -121,6 +123,7 @@ func (w *world) populateOne(n int) {
 		delay := time.Duration(w.seed.roll(what+" delay", n) * float64(time.Minute))
 		if w.faults[faultLate] {
 			delay = time.Duration(w.seed.roll(what+" delay", n) * float64(4*time.Hour))
+			w.count(&w.stats.faults, faultLate)
 		}
 		e.first = e.at.Add(delay)
 		if !w.once && w.seed.roll(what+" again", n) < 0.15 {
@@ -147,7 +150,7 @@ func (w *world) populateOne(n int) {
 			e.way = "sns"
 		}
 		for k := range 1 + pick("group", 24) {
-			member := &person{uid: fmt.Sprintf("emp-%06d", n*100+k+1), story: p.story, bound: p.bound, events: []*event{e}, believed: map[string]bool{}}
+			member := &person{uid: fmt.Sprintf("emp-%06d", n*100+k+1), story: p.story, bound: p.bound, events: []*event{e}, believed: map[string]bool{}, told: map[string]bool{}}
 			e.people = append(e.people, member.uid)
 			w.people[member.uid] = member
 		}
@@ -324,10 +327,10 @@ func (w *world) deliver(e *event) {
 	w.checkPlace(e.people)
 }
 
-// again tries until the caller has a reply that says yes; a caller who knows that the event cannot be read gives up.
+// again tries until the caller has a reply that says yes. Who invokes by hand reads that the event cannot be read, and gives up.
 func (w *world) again(e *event, try func() bool) {
 	for n := 0; !try(); n++ {
-		if e.kind == unreadable && n > 10 || e.kind == dryRun && n > 3 || e.kind == listing && n > 3 {
+		if e.kind == unreadable && e.way == "direct" && n > 10 || e.kind == dryRun && n > 3 || e.kind == listing && n > 3 {
 			return
 		}
 		if !w.sleep(min(time.Hour, time.Minute<<min(n, 6))) {
@@ -343,6 +346,10 @@ func (w *world) async(e *event, event, undelivered string) {
 		w.queue.Send(undelivered, nil)
 		return
 	}
+	if w.happens(faultAge, e.id, 0.5) {
+		w.queue.Send(destinationRecord(e, event, "EventAgeExceeded", 0, nil), nil)
+		return
+	}
 	for attempt := range retries + 1 {
 		if _, err := w.invoke(e.way, []byte(event), e.id); err == nil {
 			return
@@ -352,12 +359,21 @@ func (w *world) async(e *event, event, undelivered string) {
 		}
 	}
 	w.add(&w.stats.ends, "destination records", 1)
-	w.queue.Send(text(map[string]any{
+	failure := map[string]any{"errorType": "UnbindError", "errorMessage": "not done"}
+	w.queue.Send(destinationRecord(e, event, "RetriesExhausted", retries+1, failure), nil)
+}
+
+// destinationRecord is what Lambda sends to the failure destination. The failure is nil where the function was not invoked.
+func destinationRecord(e *event, payload, condition string, invokes int, failure map[string]any) string {
+	record := map[string]any{
 		"version": "1.0", "timestamp": time.Now().Format(time.RFC3339),
-		"requestContext":  map[string]any{"requestId": "request-of-" + e.id, "condition": "RetriesExhausted", "approximateInvokeCount": retries + 1},
-		"requestPayload":  json.RawMessage(event),
-		"responsePayload": map[string]any{"errorType": "UnbindError", "errorMessage": "not done"},
-	}), nil)
+		"requestContext": map[string]any{"requestId": "request-of-" + e.id, "condition": condition, "approximateInvokeCount": invokes},
+		"requestPayload": json.RawMessage(payload),
+	}
+	if failure != nil {
+		record["responsePayload"] = failure
+	}
+	return text(record)
 }
 
 const topic = "arn:aws:sns:us-east-1:123456789012:employee-left"

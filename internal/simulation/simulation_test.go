@@ -106,7 +106,7 @@ func TestADepartureThatIsAlmostDueWaitsInTheQueue(t *testing.T) {
 		w := newWorld(plan{})
 		const uid = "emp-000001"
 		e := &event{id: "evt-1", kind: left, people: []string{uid}, at: w.start, due: w.start.Add(90 * time.Second), sent: w.start}
-		w.people[uid] = &person{uid: uid, events: []*event{e}}
+		w.people[uid] = &person{uid: uid, events: []*event{e}, told: map[string]bool{}}
 		w.wechat.Bind(merchants[0], wedatatest.Bound(uid))
 		w.queue.Send(e.payload(), nil)
 		w.loops.Go(func() { w.poll(0) })
@@ -119,6 +119,9 @@ func TestADepartureThatIsAlmostDueWaitsInTheQueue(t *testing.T) {
 		}
 	})
 }
+
+// enough departures meet every kind of fault.
+const enough = 10000
 
 // TestSimulate is `make simulate`: many runs, from SIMULATE_SEED on, until there were SIMULATE_N departures.
 func TestSimulate(t *testing.T) {
@@ -144,6 +147,12 @@ func TestSimulate(t *testing.T) {
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	fmt.Printf("%v\n%d MB in use, %d goroutines, after %s\n", total, memory.HeapAlloc>>20, runtime.NumGoroutine(), time.Since(start).Round(time.Second))
+	whole := n >= enough && !t.Failed()
+	for _, f := range faults() {
+		if whole && total.faults[f.name] == 0 {
+			t.Errorf("the fault %q never happened", f.name)
+		}
+	}
 	if memory.HeapAlloc > maxHeap {
 		t.Errorf("%d MB are in use after all runs, at most %d are expected", memory.HeapAlloc>>20, maxHeap>>20)
 	}

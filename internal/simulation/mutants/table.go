@@ -49,6 +49,11 @@ func guards() []guard {
 			instead: ``,
 		},
 		{
+			name: "come back no part of a second too early", file: "internal/events/keep.go",
+			text:    `o.NotBefore.Sub(h.cfg.Now())) + time.Second`,
+			instead: `o.NotBefore.Sub(h.cfg.Now()))`,
+		},
+		{
 			name: "name the messages that stay", file: "internal/events/sqs.go",
 			text:    `if !settled[i] {`,
 			instead: `if !settled[i] && false {`,
@@ -84,6 +89,11 @@ func guards() []guard {
 			instead: `if false {`,
 		},
 		{
+			name: "keep a message whose dead letter was not taken", file: "internal/events/sqs.go",
+			text:    "return true\n\t}\n\t// It is hidden",
+			instead: "return true\n\t}\n\tif m.outcomes[i].Status == departure.Failed {\n\t\treturn true\n\t}\n\t// It is hidden",
+		},
+		{
 			name: "end in an error what is neither done nor kept", file: "internal/events/handler.go",
 			text:    `if o.Lost() {`,
 			instead: `if false {`,
@@ -102,6 +112,11 @@ func guards() []guard {
 			name: "mask the uid in the log", file: "internal/events/handler.go",
 			text:    `slog.String("uid", departure.Mask(o.UID)),`,
 			instead: `slog.String("uid", o.UID),`,
+		},
+		{
+			name: "log each outcome", file: "internal/events/handler.go",
+			text:    "for _, o := range outcomes {\n\t\tattrs",
+			instead: "for _, o := range outcomes {\n\t\tif o.Status == departure.Unknown {\n\t\t\tcontinue\n\t\t}\n\t\tattrs",
 		},
 		{
 			name: "bound the pairs of an event", file: "internal/events/handler.go",
@@ -214,6 +229,11 @@ func guards() []guard {
 			instead: `UIDs: []string{d.UID}}`,
 		},
 		{
+			name: "keep the time in the queue", file: "internal/departure/departure.go",
+			text:    "\tif d.Merchant != \"\" {\n\t\te.Merchants",
+			instead: "\te.Time = time.Time{}\n\tif d.Merchant != \"\" {\n\t\te.Merchants",
+		},
+		{
 			name: "carry out at the last merchant too", file: "internal/departure/departure.go",
 			text:    `for _, merchant := range merchants {`,
 			instead: `for _, merchant := range merchants[:max(1, len(merchants)-1)] {`,
@@ -237,6 +257,11 @@ func guards() []guard {
 			name: "count a retry as not done", file: "internal/departure/outcome.go",
 			text:    `{Retry, "may work later, and could not be queued", warn, false},`,
 			instead: `{Retry, "may work later, and could not be queued", warn, true},`,
+		},
+		{
+			name: "warn of who is in no table of people", file: "internal/departure/outcome.go",
+			text:    `case o.Class == ClassUnmapped:`,
+			instead: `case false:`,
 		},
 		{
 			name: "mask a uid", file: "internal/departure/person.go",
@@ -304,6 +329,16 @@ func guards() []guard {
 			instead: `_ = cmp.Or(m.halted, err) // calls`,
 		},
 		{
+			name: "renew a token once, not for each call that it was refused for", file: "internal/offboard/merchant.go",
+			text:    `isRefused := refused != nil && refused.token == m.token`,
+			instead: `isRefused := refused != nil`,
+		},
+		{
+			name: "read the list although another uid was refused", file: "internal/offboard/merchant.go",
+			text:    "\t\tm.halted = nil // the list",
+			instead: "\t\t_ = 0 // the list",
+		},
+		{
 			name: "bound the attempts", file: "internal/offboard/merchant.go",
 			text:    `if p.again && attempts < m.cfg.Attempts && m.pause(ctx, attempts) {`,
 			instead: `if p.again && m.pause(ctx, min(attempts, 3)) {`,
@@ -322,6 +357,11 @@ func guards() []guard {
 			name: "retry what the time ran out for", file: "internal/offboard/fault.go",
 			text:    `if timeout || departure.IsTemporary(err) {`,
 			instead: `if departure.IsTemporary(err) {`,
+		},
+		{
+			name: "settle a person's events in the order of their times", file: "internal/offboard/later.go",
+			text:    "return a.Time.Compare(b.Time) })\n\t\t\tfor",
+			instead: "return b.Time.Compare(a.Time) })\n\t\t\tfor",
 		},
 		{
 			name: "obey a newer event", file: "internal/offboard/later.go",
@@ -384,6 +424,11 @@ func guards() []guard {
 			instead: `d.EffectiveAt.After`,
 		},
 		{
+			name: "remove the older schedule of who is unknown", file: "internal/offboard/later.go",
+			text:    `o.Status == departure.Unbound || o.Status == departure.Unknown && o.Class == ""`,
+			instead: `o.Status == departure.Unbound`,
+		},
+		{
 			name: "say that a schedule is left", file: "internal/offboard/later.go",
 			text:    `cmp.Or(p.err, fault, s.remove(ctx, p, o, everywhere)); err != nil {`,
 			instead: `cmp.Or(p.err, fault, s.remove(ctx, p, o, everywhere)); err != nil && false {`,
@@ -419,6 +464,11 @@ func guards() []guard {
 			instead: "\tout, err := s.api.CreateSchedule(ctx, input)\n\tif err == nil && out == nil {",
 		},
 		{
+			name: "know a cancellation that waits", file: "internal/schedule/schedule.go",
+			text:    "members[\"type\"] = strictjson.Value(`\"` + departure.TypeCancelled + `\"`)",
+			instead: `_ = members`,
+		},
+		{
 			name: "keep a cancellation for 14 days", file: "internal/schedule/schedule.go",
 			text:    `keepCancelled = 14 * 24 * time.Hour`,
 			instead: `keepCancelled = time.Hour`,
@@ -447,6 +497,11 @@ func guards() []guard {
 			name: "count as not sent what SQS names as failed", file: "internal/queue/queue.go",
 			text:    `setError(errs, failed.Id, fmt.Errorf("%s: send: %s", to.name, aws.ToString(failed.Code)))`,
 			instead: `setError(errs, failed.Id, nil)`,
+		},
+		{
+			name: "count as not sent what was not tried after a fault", file: "internal/queue/queue.go",
+			text:    "fill(part, *err)\n",
+			instead: "_ = err\n",
 		},
 		{
 			name: "send at most 10 messages a call", file: "internal/queue/queue.go",
@@ -547,6 +602,16 @@ func guards() []guard {
 			name: "forget a secret that was taken away", file: "internal/secrets/cache.go",
 			text:    `} else if !err.Temporary() {`,
 			instead: `} else if false {`,
+		},
+		{
+			name: "keep what the read that began last brought", file: "internal/secrets/cache.go",
+			text:    `if number > e.number {`,
+			instead: `if number > 0 {`,
+		},
+		{
+			name: "go on with a read that others wait for", file: "internal/secrets/cache.go",
+			text:    `context.WithoutCancel(ctx)`,
+			instead: `ctx`,
 		},
 		{
 			name: "read a refused secret once in 30 s", file: "internal/secrets/cache.go",
@@ -687,6 +752,16 @@ func guards() []guard {
 			name: "template: what schedules cannot deliver", file: "template.yaml",
 			text:    "          UNBIND_DEAD_LETTER_QUEUE_ARN: !GetAtt DeadLetterQueue.Arn\n",
 			instead: ``,
+		},
+		{
+			name: "template: the alarm on dead letters", file: "template.yaml",
+			text:    "      MetricName: ApproximateNumberOfMessagesVisible\n",
+			instead: "      MetricName: NumberOfMessagesSent\n", // what SQS and Scheduler move there is not sent
+		},
+		{
+			name: "template: the alarm on old dead letters", file: "template.yaml",
+			text:    "      EvaluationPeriods: 72\n",
+			instead: "      EvaluationPeriods: 720\n",
 		},
 		{
 			name: "template: the timeout", file: "template.yaml",
