@@ -169,7 +169,7 @@ func TestEventsThatNameNobodyHideNoOther(t *testing.T) {
 	_, failed, _ := strings.Cut(show(at(resources, "Dashboard.Properties.DashboardBody")), `"title": "Failed"`)
 	failed, _, _ = strings.Cut(failed, "| stats")
 	if !strings.Contains(failed, "| filter uid_hash != '' or status = 'failed'") {
-		t.Errorf("What failed is %s", failed)
+		t.Errorf("the query of Failed is %s", failed)
 	}
 }
 
