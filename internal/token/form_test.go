@@ -19,7 +19,8 @@ func FuzzParse(f *testing.F) {
 		f.Add(seed, "0123456789abcdefghij")
 	}
 	f.Fuzz(func(t *testing.T, secret, token string) {
-		if len(token) < 12 || len(token) > 512 || len(secret) > 64<<10 || strings.Contains(wantForms, token) {
+		if len(token) < 12 || len(token) > 512 || len(secret) > 64<<10 || strings.Contains(wantForms, token) ||
+			strings.ContainsAny(token, `"\`) { // JSON writes these in another way, so such a text is a name with its quote
 			return
 		}
 		secret = strings.ReplaceAll(secret, "tok", token)
