@@ -47,7 +47,7 @@ func run(only string, from int, simulation bool) error {
 	}
 	var rows []guard
 	for _, g := range guards() {
-		if _, _, err := g.without(); err != nil {
+		if _, _, err := g.without(copyDir); err != nil {
 			return err
 		}
 		if pick.MatchString(g.name) || pick.MatchString(g.file) {
@@ -112,10 +112,10 @@ func copyTree() error {
 	return nil
 }
 
-// without returns the guard's file in the copy, with it and without it. It errs where the text does not stand there
-// exactly once.
-func (g guard) without() (whole, mutated []byte, err error) {
-	content, err := os.ReadFile(filepath.Join(copyDir, g.file))
+// without returns the guard's file in the module at dir, with the guard and without it. It errs where the text does not
+// stand there exactly once.
+func (g guard) without(dir string) (whole, mutated []byte, err error) {
+	content, err := os.ReadFile(filepath.Join(dir, g.file)) //nolint:gosec // a file of the module
 	if err != nil {
 		return nil, nil, fmt.Errorf("guard %q: %w: correct its row in table.go", g.name, err)
 	}
@@ -129,7 +129,7 @@ func (g guard) without() (whole, mutated []byte, err error) {
 // caughtBy returns the first test that fails without the guard, and its package; "" where none does. It errs where the
 // code without the guard cannot be compiled.
 func (g guard) caughtBy(simulation bool) (test string, err error) {
-	whole, mutated, err := g.without()
+	whole, mutated, err := g.without(copyDir)
 	if err != nil {
 		return "", err
 	}

@@ -90,8 +90,8 @@ func guards() []guard {
 		},
 		{
 			name: "keep a message whose dead letter was not taken", file: "internal/events/sqs.go",
-			text:    "return true\n\t}\n\t// It is hidden",
-			instead: "return true\n\t}\n\tif m.outcomes[i].Status == departure.Failed {\n\t\treturn true\n\t}\n\t// It is hidden",
+			text:    "return true\n\t}\n\t// If hiding fails",
+			instead: "return true\n\t}\n\tif m.outcomes[i].Status == departure.Failed {\n\t\treturn true\n\t}\n\t// If hiding fails",
 		},
 		{
 			name: "end in an error what is neither done nor kept", file: "internal/events/handler.go",
