@@ -184,8 +184,8 @@ func recipeRows(t testing.TB) []recipeRow {
 		{"erhao", "employee_add", file("2haohr-employee_add.json"), `ignored: key is another value, wanted "employee_leave"`},
 		{"erhao", "the test", file("2haohr-event_test.json"), `ignored: key is another value, wanted "employee_leave"`},
 
-		{"moka", "as the recipe names it", `{"eventType":"employeeLeave","data":{"email":"e1@x"}}`, "left e1@x"},
-		{"moka", "recruiting", `{"name":"test","email":"test@mokahr.com"}`, `ignored: eventType is missing, wanted "employeeLeave"`},
+		{"moka", "as the recipe names it", `{"id":"1","event":"employeeLeave","data":{"email":"e1@x"}}`, "left e1@x"},
+		{"moka", "recruiting", `{"name":"test","email":"test@mokahr.com"}`, `ignored: event is missing, wanted "employeeLeave"`},
 
 		{"authing", "user:updated, blocked", file("authing-user.updated.json", `"blocked": false`, `"blocked": true`), "left xxx"},
 		{"authing", "user:updated, deleted", file("authing-user.updated.json", `"isDeleted": false`, `"isDeleted": true`), "left xxx"},
