@@ -16,8 +16,8 @@ type bound struct {
 // concurrency is how many calls of WeChat the function makes at once.
 const concurrency = 16
 
-// judge compares the figures with what docs/performance.md promises.
-func (r *report) judge() {
+// checkBounds compares the figures with what docs/performance.md promises.
+func (r *report) checkBounds() {
 	const (
 		near = "0 ms plain"
 		far  = "50 ms TLS"

@@ -2,7 +2,7 @@
 // compares the least that a function can be (echo), the one that one writes in an afternoon (obvious), and this one,
 // with and without verification. Any other that takes the same environment and events can be added with -bin.
 //
-// Runs are interleaved, so that whatever else the machine does meets all of them alike. Ratios within one run of the
+// Runs are interleaved, so that other work on the machine slows all of them alike. Ratios within one run of the
 // bench can be compared; figures of two runs or machines cannot.
 package main
 
@@ -36,7 +36,7 @@ func main() {
 	flag.IntVar(&o.Batches, "batches", 5, "events of many departures of each function")
 	flag.IntVar(&o.Many, "many", 100_000, "events in the long run")
 	flag.DurationVar(&o.Freeze, "freeze", freezeTime, "how long a frozen function stays frozen")
-	flag.Float64Var(&o.Quantile, "quantile", 0.5, "the quantile that is shown and judged; on a machine with other work, "+
+	flag.Float64Var(&o.Quantile, "quantile", 0.5, "the quantile that is shown and compared; on a machine with other work, "+
 		"0.25 is nearer to what the functions themselves take")
 	flag.StringVar(&o.Only, "only", "", "take only the steps with this in their `name`: single, freeze, batch, "+
 		"everywhere, webhook, crowd, long, and the network, such as \"single, 50 ms TLS\"")

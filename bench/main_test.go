@@ -70,7 +70,7 @@ func TestOneLostTryOrFailedEventDoesNotHold(t *testing.T) {
 				r.add(f, 2)
 			}
 			row.disturb(&r, f)
-			r.judge()
+			r.checkBounds()
 			for _, b := range r.Bounds {
 				if b.Holds != (b.What != row.bound) {
 					t.Errorf("%+v", b)
@@ -97,7 +97,7 @@ func TestAWireHasTheDistanceThatItSays(t *testing.T) {
 			t.Parallel()
 			shortest := time.Hour // other work on the machine adds to the others
 			for range 5 {
-				w, err := newWorld(network{rtt, 0, row.tls}, 1, 1, t.TempDir())
+				w, err := newServices(network{rtt, 0, row.tls}, 1, 1, t.TempDir())
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -114,8 +114,8 @@ func TestAWireHasTheDistanceThatItSays(t *testing.T) {
 	}
 }
 
-// get sends a request to WeChat in that world.
-func get(t *testing.T, w *world) {
+// get sends a request to the WeChat of w.
+func get(t *testing.T, w *services) {
 	t.Helper()
 	roots := x509.NewCertPool()
 	if text, err := os.ReadFile(w.env["SSL_CERT_FILE"]); err == nil {

@@ -117,7 +117,7 @@ func (r *report) print(contenders []contender) {
 		}
 	}
 	r.chart(contenders)
-	r.judge()
+	r.checkBounds()
 }
 
 func (r *report) row(contenders []contender, f figure) {

@@ -20,7 +20,7 @@ type options struct {
 	Cold, Warm, Batches, Many int
 	Freeze                    time.Duration
 	Only                      string  // a part of the names of the steps to take
-	Quantile                  float64 // of all values, that is shown and judged
+	Quantile                  float64 // of all values, that is shown and compared
 	Quick                     bool    // few networks and few departures, to see that the bench itself works
 }
 
@@ -99,7 +99,7 @@ func (c contender) calls() bool { return c.name != echoes }
 
 // single measures SNS events of one departure: with a process started for each, then by one that runs already.
 func (b *bench) single(n network) error {
-	w, err := newWorld(n, 1, 10, b.dir)
+	w, err := newServices(n, 1, 10, b.dir)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (b *bench) single(n network) error {
 	return b.compare(w, "warm", b.Warm, event, nil)
 }
 
-func (b *bench) coldStart(w *world, scenario string, c contender, event []byte) error {
+func (b *bench) coldStart(w *services, scenario string, c contender, event []byte) error {
 	w.reset()
 	calls, reads := len(w.server.Calls()), w.aws.Secrets.Reads(secretID)
 	r, err := w.start(c)
@@ -151,7 +151,7 @@ func (b *bench) coldStart(w *world, scenario string, c contender, event []byte) 
 }
 
 // compare sends the event to a running process of each contender that takes it, in turn.
-func (b *bench) compare(w *world, scenario string, times int, event []byte, takes func(contender) bool) error {
+func (b *bench) compare(w *services, scenario string, times int, event []byte, takes func(contender) bool) error {
 	runs := map[string]*run{}
 	for _, c := range b.contenders {
 		if takes != nil && !takes(c) {
@@ -197,7 +197,7 @@ func (b *bench) compare(w *world, scenario string, times int, event []byte, take
 
 // frozen measures the first event after a freeze in which all connections died.
 func (b *bench) frozen(n network) error {
-	w, err := newWorld(n, 1, 10, b.dir)
+	w, err := newServices(n, 1, 10, b.dir)
 	if err != nil {
 		return err
 	}
@@ -242,9 +242,9 @@ func (b *bench) frozen(n network) error {
 	return nil
 }
 
-// batched measures SQS batches of 10 for one merchant and for ten, beside one event in the same world, and a cold one.
+// batched measures SQS batches of 10 for one merchant and for ten, beside one event with the same services, and a cold one.
 func (b *bench) batched(n network) error {
-	w, err := newWorld(n, 10, 10, b.dir)
+	w, err := newServices(n, 10, 10, b.dir)
 	if err != nil {
 		return err
 	}
@@ -282,7 +282,7 @@ func (b *bench) everywhere(n network) error {
 	if b.Quick {
 		merchants = 30
 	}
-	w, err := newWorld(n, merchants, 1, b.dir)
+	w, err := newServices(n, merchants, 1, b.dir)
 	if err != nil {
 		return err
 	}
@@ -293,7 +293,7 @@ func (b *bench) everywhere(n network) error {
 
 // webhook measures a webhook up to its answer, when the queue has the departure.
 func (b *bench) webhook(n network) error {
-	w, err := newWorld(n, 1, 1, b.dir)
+	w, err := newServices(n, 1, 1, b.dir)
 	if err != nil {
 		return err
 	}
@@ -314,7 +314,7 @@ func (b *bench) crowd(n network) error {
 	if b.Quick {
 		people = 50
 	}
-	w, err := newWorld(n, 1, people, b.dir)
+	w, err := newServices(n, 1, people, b.dir)
 	if err != nil {
 		return err
 	}
@@ -329,7 +329,7 @@ func (b *bench) crowd(n network) error {
 
 // long measures very many events of one process: whether it stays small and quick.
 func (b *bench) long(n network) error {
-	w, err := newWorld(n, 1, 10, b.dir)
+	w, err := newServices(n, 1, 10, b.dir)
 	if err != nil {
 		return err
 	}

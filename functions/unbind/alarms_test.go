@@ -59,7 +59,7 @@ func publish(t *testing.T, uid string) string {
 
 // The log of the built function goes through the metric filters and alarms of template.yaml. Everything in a story
 // happens within one period.
-func TestAlarmsHearWhatHappened(t *testing.T) {
+func TestEachStoryRaisesItsAlarms(t *testing.T) {
 	template := readTemplate(t)
 	const hr, rotated = "a key of the HR system", "another key of it"
 	sources := func(w *fixture) {
@@ -96,7 +96,7 @@ func TestAlarmsHearWhatHappened(t *testing.T) {
 		{"all is well", sources, []string{publish(t, "E1001"), webhook(hr, "employee.terminated", "E1002"), `{"action":"check"}`}, nil},
 
 		{"a rotated key", sources, times(3, func(int) string { return webhook(rotated, "employee.terminated", "E1001") }), []string{"SignatureRefusedAlarm"}},
-		{"a stranger, once or twice", sources, times(2, func(int) string { return webhook(rotated, "employee.terminated", "E1001") }), nil},
+		{"another sender, once or twice", sources, times(2, func(int) string { return webhook(rotated, "employee.terminated", "E1001") }), nil},
 
 		{"a wrong identifier", nil, times(5, unknown), []string{"NobodyUnboundAlarm"}},
 		{"a wrong identifier, and the right one by hand", nil, append(times(5, unknown), `{"uid":"E1001"}`), []string{"NobodyUnboundAlarm"}},
@@ -166,7 +166,7 @@ func TestAlarmsHearWhatHappened(t *testing.T) {
 }
 
 // Lambda writes these lines itself, where the function cannot (AWS Lambda Developer Guide, Telemetry API event schema).
-func TestTheErrorsAlarmHearsWhatLambdaReports(t *testing.T) {
+func TestTheErrorsAlarmCountsWhatLambdaReports(t *testing.T) {
 	template := readTemplate(t)
 	for line, want := range map[string]bool{
 		`{"type":"platform.report","record":{"requestId":"1","status":"success","metrics":{"durationMs":3}}}`:                             false,
@@ -198,7 +198,7 @@ func TestTheAlarmOnRefusedRequestsIgnoresSingleBursts(t *testing.T) {
 		"nothing":                                 {[]int{0, 0, 0, 0, 0, 0}, false},
 		"a scan of an hour":                       {[]int{0, 800, 0, 0, 0, 0}, false},
 		"a scan over the turn of an hour":         {[]int{0, 800, 800, 0, 0, 0}, false},
-		"strangers all day":                       {[]int{3, 9, 2, 0, 5, 9}, false},
+		"other senders all day":                       {[]int{3, 9, 2, 0, 5, 9}, false},
 		"a wrong address, tried again and again":  {[]int{12, 14, 12, 13, 12, 12}, true},
 		"a wrong address, with pauses":            {[]int{20, 0, 10, 0, 10, 0}, true},
 		"it was mended more than three hours ago": {[]int{20, 20, 20, 20, 0, 0, 0, 0, 0}, false},

@@ -206,7 +206,7 @@ func TestARotatedTokenCostsOneReadAndOneRetry(t *testing.T) {
 	}
 }
 
-func TestAWeChatWithoutTheListIsBelieved(t *testing.T) {
+func TestWithoutTheListErrcode0IsUnverified(t *testing.T) {
 	w := newFixture(t, wedatatest.Options{UnbindOnly: true})
 	reply := invoke(t, w.start(t), bareSNS(t))
 	if !strings.Contains(string(reply.Payload), `"status":"unbound","attempts":1,"class":"unverified","detail":"not verified`) {

@@ -97,8 +97,8 @@ func TestTheTemplateLosesNothing(t *testing.T) {
 }
 
 // A message in the dead-letter queue is a person who may still be bound. SQS and Scheduler move messages there without a
-// line of the log, so that no other alarm hears of them.
-func TestAlarmsHearOfEveryDeadLetter(t *testing.T) {
+// line of the log, so that no other alarm counts them.
+func TestEachDeadLetterRaisesAnAlarm(t *testing.T) {
 	resources := templateResources(t)
 	for _, tc := range []struct{ alarm, period, periods, of string }{
 		{"DeadLettersAlarm", "300", "1", ""},

@@ -187,7 +187,7 @@ func TestWithoutAScheduleGroupALaterDepartureIsNeverEarly(t *testing.T) {
 	}
 }
 
-func TestHTTPTellsAStrangerNothing(t *testing.T) {
+func TestHTTPTellsNothingToUnverifiedCallers(t *testing.T) {
 	b := newBench(t, options{})
 	reply, err := b.send(t, sample(t, "http-unbind.json"))
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// fault is one kind of thing that goes wrong. It is for a call where do is set; the others are looked at by the world.
+// fault is one kind of thing that goes wrong. It is for a call where do is set; fixture acts on the others.
 type fault struct {
 	name string
 	// on is the service, or the service and the operation, that the fault is for.
@@ -33,7 +33,7 @@ type exchange struct {
 
 func (x *exchange) served() *http.Response { return x.serve(x.body).Result() }
 
-// The faults of the world around the calls.
+// The faults outside of the calls.
 const (
 	faultKill        = "the process is killed during a call"
 	faultStart       = "the function cannot be started"
@@ -259,7 +259,7 @@ type call struct {
 }
 
 // describe reads what a request asks for.
-func (w *world) describe(r *http.Request, body []byte) call {
+func (w *fixture) describe(r *http.Request, body []byte) call {
 	c := call{body: body}
 	target := r.Header.Get("X-Amz-Target")
 	switch {

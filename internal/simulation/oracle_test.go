@@ -50,7 +50,7 @@ type violation struct{ rule, who, detail string }
 
 func (v violation) String() string { return fmt.Sprintf("%s: %s: %s", v.rule, v.who, v.detail) }
 
-func (w *world) violated(rule, who, format string, args ...any) {
+func (w *fixture) violated(rule, who, format string, args ...any) {
 	v := violation{rule, who, fmt.Sprintf(format, args...)}
 	w.note("✗✗✗ %s", v)
 	w.mu.Lock()
@@ -62,7 +62,7 @@ func (w *world) violated(rule, who, format string, args ...any) {
 }
 
 // isBound reports whether WeChat has the uid bound, and whether its list has it at all.
-func (w *world) isBound(merchant, uid string) (bound, listed bool) {
+func (w *fixture) isBound(merchant, uid string) (bound, listed bool) {
 	b, listed := w.wechat.Binding(merchant, uid)
 	return listed && b.Bound, listed
 }
@@ -176,7 +176,7 @@ func (l *logger) verified(line map[string]string) {
 }
 
 // outcome checks what the function says of a departure.
-func (w *world) outcome(line map[string]string) {
+func (w *fixture) outcome(line map[string]string) {
 	if line["status"] == string(departure.Ignored) {
 		w.mu.Lock()
 		w.ignored[line["event_id"]] = true
@@ -236,7 +236,7 @@ func hasNewer(p *person, e *event) bool {
 	return false
 }
 
-func (w *world) hashed(hash string) *person {
+func (w *fixture) hashed(hash string) *person {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.hashes) == 0 {
@@ -248,7 +248,7 @@ func (w *world) hashed(hash string) *person {
 }
 
 // secretIn checks that a text tells no token and no key and, where uids is true, no whole uid.
-func (w *world) secretIn(where, text string, uidToo bool) {
+func (w *fixture) secretIn(where, text string, uidToo bool) {
 	for _, secret := range []string{"61_", key} {
 		if strings.Contains(text, secret) {
 			w.violated("nothing secret is told", "", "%s tells a token or key: %s", where, text)
@@ -260,7 +260,7 @@ func (w *world) secretIn(where, text string, uidToo bool) {
 }
 
 // checkMessages checks what is sent to the queues.
-func (w *world) checkMessages(body []byte) {
+func (w *fixture) checkMessages(body []byte) {
 	w.secretIn("a message", string(body), false)
 	var in struct {
 		QueueURL string `json:"QueueUrl"`
@@ -281,7 +281,7 @@ func (w *world) checkMessages(body []byte) {
 }
 
 // bounded checks how much an invocation asked of the services. Several messages of a batch may name the same person.
-func (w *world) bounded(inv *invocation, payload string) {
+func (w *fixture) bounded(inv *invocation, payload string) {
 	inv.mu.Lock()
 	defer inv.mu.Unlock()
 	for key, n := range inv.by {
@@ -309,8 +309,8 @@ func (w *world) bounded(inv *invocation, payload string) {
 	}
 }
 
-// done reports whether nothing is left to do for an event of a person. The world is locked.
-func (w *world) done(p *person, e *event) bool {
+// done reports whether nothing is left to do for an event of a person. w.mu is locked.
+func (w *fixture) done(p *person, e *event) bool {
 	switch e.kind {
 	case cancelled:
 		return len(e.finished) > 0 || hasNewer(p, e)
@@ -330,7 +330,7 @@ func (w *world) done(p *person, e *event) bool {
 }
 
 // checkPlace is after each invocation: each departure in it is done, or in one of the places of the contract.
-func (w *world) checkPlace(people []string) {
+func (w *fixture) checkPlace(people []string) {
 	for _, uid := range departure.Unique(people) {
 		p := w.people[uid]
 		if p == nil {
@@ -353,7 +353,7 @@ func (w *world) checkPlace(people []string) {
 }
 
 // missing returns an event of the person that is neither done nor in any place.
-func (w *world) missing(p *person) *event {
+func (w *fixture) missing(p *person) *event {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	var open *event
@@ -394,7 +394,7 @@ func (w *world) missing(p *person) *event {
 }
 
 // checkLines checks that the log tells the end of what nothing newer took back: also of those who were not bound.
-func (w *world) checkLines(p *person) {
+func (w *fixture) checkLines(p *person) {
 	w.mu.Lock()
 	var untold string
 	for _, e := range p.events {
@@ -416,7 +416,7 @@ func (w *world) checkLines(p *person) {
 }
 
 // checkEnd is when the faults have ended and the dead letters were redriven.
-func (w *world) checkEnd() {
+func (w *fixture) checkEnd() {
 	if w.ended.Err() != nil {
 		return
 	}

@@ -9,7 +9,7 @@ import (
 	"wedata-unbind/internal/wedata/wedatatest"
 )
 
-// person is somebody in the world, and all that is said of them.
+// person is somebody with all events about them.
 type person struct {
 	uid    string
 	story  string
@@ -42,7 +42,7 @@ type event struct {
 	gaps          []time.Duration
 	bare          bool
 
-	// guarded by the world's mutex
+	// guarded by fixture.mu
 	sent     time.Time            // when it arrived first
 	pending  int                  // deliveries that the sender still answers for
 	finished map[string]time.Time // when a cancellation or a later departure stood, by merchant
@@ -58,7 +58,7 @@ func (e *event) covers(merchant string) bool {
 var ways = []string{"sns", "eventbridge", "hook", "unbind", "direct", "queue", "envelope", "mapped"}
 
 // populate makes the people and their stories.
-func (w *world) populate() {
+func (w *fixture) populate() {
 	for n := range w.size {
 		if w.only != nil && !w.only[n] {
 			continue
@@ -79,7 +79,7 @@ func (w *world) populate() {
 }
 
 // covered are the merchants that an event is for.
-func (w *world) covered(e *event) (covered []string) {
+func (w *fixture) covered(e *event) (covered []string) {
 	for _, m := range w.merchants() {
 		if e.covers(m) {
 			covered = append(covered, m)
@@ -88,7 +88,7 @@ func (w *world) covered(e *event) (covered []string) {
 	return covered
 }
 
-func (w *world) populateOne(n int) {
+func (w *fixture) populateOne(n int) {
 	roll := func(what string) float64 { return w.seed.roll(what, n) }
 	pick := func(what string, of int) int { return w.seed.pick(what, n, of) }
 	all := w.merchants()
@@ -207,7 +207,7 @@ func othersOf(p *person) []string {
 	return p.events[0].people[1:]
 }
 
-func (w *world) everybody() []*person {
+func (w *fixture) everybody() []*person {
 	all := make([]*person, 0, len(w.people))
 	for _, p := range w.people {
 		all = append(all, p)
@@ -267,7 +267,7 @@ func (e *event) payload() string {
 }
 
 // send sends the event as often as the plan says.
-func (w *world) send(e *event) {
+func (w *fixture) send(e *event) {
 	defer func() {
 		w.mu.Lock()
 		w.sending--
@@ -286,7 +286,7 @@ func (w *world) send(e *event) {
 }
 
 // deliver sends the event until somebody has it: that is what senders of its way do.
-func (w *world) deliver(e *event) {
+func (w *fixture) deliver(e *event) {
 	w.mu.Lock()
 	if e.sent.IsZero() {
 		e.sent = time.Now()
@@ -328,7 +328,7 @@ func (w *world) deliver(e *event) {
 }
 
 // again tries until the caller has a reply that says yes. Who invokes by hand reads that the event cannot be read, and gives up.
-func (w *world) again(e *event, try func() bool) {
+func (w *fixture) again(e *event, try func() bool) {
 	for n := 0; !try(); n++ {
 		if e.kind == unreadable && e.way == "direct" && n > 10 || e.kind == dryRun && n > 3 || e.kind == listing && n > 3 {
 			return
@@ -341,7 +341,7 @@ func (w *world) again(e *event, try func() bool) {
 
 // async is an asynchronous invocation: two retries, then the failure destination. Undelivered is what SNS or EventBridge
 // sends to the queue where it cannot invoke the function at all.
-func (w *world) async(e *event, event, undelivered string) {
+func (w *fixture) async(e *event, event, undelivered string) {
 	if w.happens(faultUndelivered, e.id, 0.5) {
 		w.queue.Send(undelivered, nil)
 		return

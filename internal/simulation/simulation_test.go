@@ -27,7 +27,7 @@ type result struct {
 func simulate(t *testing.T, p plan) (r result) {
 	t.Helper()
 	synctest.Test(t, func(*testing.T) {
-		w := newWorld(p)
+		w := newFixture(p)
 		w.run()
 		r = result{w.stats, w.broken, w.story}
 	})
@@ -103,7 +103,7 @@ func TestSimulation(t *testing.T) {
 // A departure that comes out of the queue just before it is due waits there until then. It does not use its tries up.
 func TestADepartureThatIsAlmostDueWaitsInTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(plan{})
+		w := newFixture(plan{})
 		const uid = "emp-000001"
 		e := &event{id: "evt-1", kind: left, people: []string{uid}, at: w.start, due: w.start.Add(90 * time.Second), sent: w.start}
 		w.people[uid] = &person{uid: uid, events: []*event{e}, told: map[string]bool{}}

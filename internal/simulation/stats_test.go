@@ -36,15 +36,15 @@ func newStats() stats {
 	}
 }
 
-func (w *world) count(table *map[string]int, name string) { w.add(table, name, 1) }
+func (w *fixture) count(table *map[string]int, name string) { w.add(table, name, 1) }
 
-func (w *world) add(table *map[string]int, name string, n int) {
+func (w *fixture) add(table *map[string]int, name string, n int) {
 	w.stats.mu.Lock()
 	defer w.stats.mu.Unlock()
 	(*table)[name] += n
 }
 
-func (w *world) worst(name string, n float64, who string) { w.stats.worst(name, n, who) }
+func (w *fixture) worst(name string, n float64, who string) { w.stats.worst(name, n, who) }
 
 func (s stats) worst(name string, n float64, who string) {
 	s.mu.Lock()

@@ -18,7 +18,7 @@ const joinTime = time.Second
 
 // Warm begins to open a connection to WeChat, through the proxy where there is one, and returns at once. Nothing is
 // sent to WeChat. The first call takes the connection, and waits for it where it is not open yet. A fault is not
-// reported: the first call meets it again. Warm is called once, before any call. It does nothing where the caller's own
+// reported: the first call gets it again. Warm is called once, before any call. It does nothing where the caller's own
 // [http.RoundTripper] is no [http.Transport].
 //
 // It takes the connection and the handshake, 2 of 3.5 round trips, out of the first call, while the secret is read: with

@@ -47,8 +47,8 @@ func (n network) String() string {
 	return fmt.Sprintf("%d ms %s", n.wechat.Milliseconds(), security)
 }
 
-// world is WeChat and AWS at their distance.
-type world struct {
+// services is WeChat and AWS at their distance.
+type services struct {
 	network
 	server  *wedatatest.Server
 	aws     *lambdatest.AWS
@@ -62,10 +62,10 @@ type world struct {
 	arrived time.Time // when WeChat got the first request since the last reset
 }
 
-// newWorld returns a world with so many merchants, and so many people at each. The secret is an index where there is
+// newServices returns services with so many merchants, and so many people at each. The secret is an index where there is
 // more than one merchant. Dir gets the certificate.
-func newWorld(n network, merchants, people int, dir string) (*world, error) {
-	w := &world{network: n, server: wedatatest.New(wedatatest.Options{}), aws: lambdatest.NewAWS()}
+func newServices(n network, merchants, people int, dir string) (*services, error) {
+	w := &services{network: n, server: wedatatest.New(wedatatest.Options{}), aws: lambdatest.NewAWS()}
 	tokens := map[string]map[string]string{}
 	for i := range merchants {
 		tokens[merchant(i)] = map[string]string{"authorizer_access_token": w.server.Rotate(merchant(i))}
@@ -119,7 +119,7 @@ func newWorld(n network, merchants, people int, dir string) (*world, error) {
 }
 
 // serve starts a server at that distance and returns its URL.
-func (w *world) serve(
+func (w *services) serve(
 	rtt time.Duration, h http.Handler, certificate tls.Certificate, state func(net.Conn, http.ConnState),
 ) (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -142,7 +142,7 @@ func (w *world) serve(
 	return "http://" + listener.Addr().String(), nil
 }
 
-func (w *world) wechatAPI(reply http.ResponseWriter, r *http.Request) {
+func (w *services) wechatAPI(reply http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	w.mu.Lock()
 	if w.arrived.IsZero() {
@@ -153,7 +153,7 @@ func (w *world) wechatAPI(reply http.ResponseWriter, r *http.Request) {
 }
 
 // reset binds the first person again, and forgets when the first request came and how many connections there were.
-func (w *world) reset() {
+func (w *services) reset() {
 	w.server.Bind(merchant(0), wedatatest.Bound(uid(0)))
 	w.mu.Lock()
 	w.arrived = time.Time{}
@@ -162,16 +162,16 @@ func (w *world) reset() {
 }
 
 // first returns when WeChat got the first request since the last reset.
-func (w *world) first() time.Time {
+func (w *services) first() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.arrived
 }
 
 // unbound reports whether the first person is unbound.
-func (w *world) unbound() bool { return !w.server.Bindings(merchant(0))[0].Bound }
+func (w *services) unbound() bool { return !w.server.Bindings(merchant(0))[0].Bound }
 
-func (w *world) close() {
+func (w *services) close() {
 	for _, s := range w.servers {
 		_ = s.Close()
 	}
@@ -207,14 +207,14 @@ type contender struct {
 	env  map[string]string
 }
 
-// run is a process of a contender in a world.
+// run is a process of a contender with its services.
 type run struct {
 	*lambdatest.Function
-	world *world
-	of    contender
+	services *services
+	of       contender
 }
 
-func (w *world) start(c contender) (*run, error) {
+func (w *services) start(c contender) (*run, error) {
 	env := maps.Clone(w.env)
 	maps.Copy(env, c.env)
 	function, err := lambdatest.Start(lambdatest.Config{Path: c.path, Env: env, Timeout: time.Minute})
@@ -232,7 +232,7 @@ func (r *run) invoke(event []byte) (time.Duration, error) {
 		err = fmt.Errorf("status %d", status.StatusCode)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("%s, %v: %w", r.of.name, r.world.network, err)
+		return 0, fmt.Errorf("%s, %v: %w", r.of.name, r.services.network, err)
 	}
 	return reply.Duration, nil
 }

@@ -97,8 +97,8 @@ func (d dice) roll(what string, n int) float64 {
 // pick returns a number from 0 to n-1.
 func (d dice) pick(what string, number, n int) int { return int(d.roll(what, number) * float64(n)) }
 
-// world is the function with its stand-ins, and what is known of everybody in it.
-type world struct {
+// fixture is the function with its stand-ins, and what is known of everybody in it.
+type fixture struct {
 	plan
 	kinds  []fault
 	trust  bool
@@ -132,7 +132,7 @@ type world struct {
 
 // instance is a process of the function.
 type instance struct {
-	*world
+	*fixture
 	id      int
 	handler *events.Handler
 	skew    atomic.Int64 // how far its clock is ahead
@@ -153,8 +153,8 @@ type invocation struct {
 	by map[string]int // calls by key
 }
 
-func newWorld(p plan) *world {
-	w := &world{
+func newFixture(p plan) *fixture {
+	w := &fixture{
 		plan: p, trust: p.seed.roll("trust", 0) < 0.1, index: p.seed.roll("index", 0) < 0.8, start: time.Now(),
 		wechat: wedatatest.New(wedatatest.Options{NotBound: []int{0, 0, -1, 40097, 9900004, 12345}[p.seed.pick("not bound", 0, 6)]}),
 		aws:    lambdatest.NewAWS(), numbers: map[string]int{}, tokens: map[string]string{}, written: map[string]string{},
@@ -178,7 +178,7 @@ func newWorld(p plan) *world {
 	return w
 }
 
-func (w *world) merchants() []string {
+func (w *fixture) merchants() []string {
 	if w.index {
 		return merchants
 	}
@@ -186,7 +186,7 @@ func (w *world) merchants() []string {
 }
 
 // rotate gives the merchant a new token at WeChat. The secret still has the old one.
-func (w *world) rotate(merchant string) {
+func (w *fixture) rotate(merchant string) {
 	value := w.wechat.Rotate(merchant)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -195,7 +195,7 @@ func (w *world) rotate(merchant string) {
 }
 
 // write writes the latest tokens to the secrets, as a token server does.
-func (w *world) write() {
+func (w *fixture) write() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.index {
@@ -207,22 +207,22 @@ func (w *world) write() {
 		merchants[1]+`":{"secret_id":"wedata/second"},"`+merchants[2]+`":{"authorizer_access_token":"`+w.written[merchants[2]]+`"}}}`)
 }
 
-func (w *world) merchantOf(token string) string {
+func (w *fixture) merchantOf(token string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.tokens[token]
 }
 
 // next returns how often it was called with that key before.
-func (w *world) next(key string) int {
+func (w *fixture) next(key string) int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.numbers[key]++
 	return w.numbers[key] - 1
 }
 
-// happens reports whether a fault of the world happens now.
-func (w *world) happens(name, what string, rate float64) bool {
+// happens reports whether a fault outside of the calls happens now.
+func (w *fixture) happens(name, what string, rate float64) bool {
 	if !w.faults[name] || w.healed.Load() {
 		return false
 	}
@@ -234,7 +234,7 @@ func (w *world) happens(name, what string, rate float64) bool {
 }
 
 // note adds a line to the story.
-func (w *world) note(format string, args ...any) {
+func (w *fixture) note(format string, args ...any) {
 	line := fmt.Sprintf(format, args...)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -242,7 +242,7 @@ func (w *world) note(format string, args ...any) {
 }
 
 // sleep returns false where the run ended.
-func (w *world) sleep(d time.Duration) bool {
+func (w *fixture) sleep(d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -255,8 +255,8 @@ func (w *world) sleep(d time.Duration) bool {
 
 // newInstance starts a process of the function. It is put together as functions/unbind does it; only the HTTP clients
 // and the clocks are others.
-func (w *world) newInstance() *instance {
-	i := &instance{world: w}
+func (w *fixture) newInstance() *instance {
+	i := &instance{fixture: w}
 	w.mu.Lock()
 	w.started++
 	i.id = w.started
@@ -302,7 +302,7 @@ func must(err error) {
 }
 
 // take returns an instance that has nothing to do.
-func (w *world) take() *instance {
+func (w *fixture) take() *instance {
 	w.mu.Lock()
 	var i *instance
 	if n := len(w.idle); n > 0 {
@@ -321,7 +321,7 @@ var (
 )
 
 // invoke invokes the function as Lambda does. It errs where the function errs, dies or takes too long.
-func (w *world) invoke(trigger string, payload []byte, carries ...string) (reply []byte, err error) {
+func (w *fixture) invoke(trigger string, payload []byte, carries ...string) (reply []byte, err error) {
 	who := firstUID(payload)
 	w.count(&w.stats.invocations, trigger)
 	if w.happens(faultStart, trigger+who, 0.2) {
@@ -378,7 +378,7 @@ func (w *world) invoke(trigger string, payload []byte, carries ...string) (reply
 }
 
 // Invoke is for the stand-in of SQS.
-func (w *world) Invoke(_ context.Context, event []byte) (lambdatest.Reply, error) {
+func (w *fixture) Invoke(_ context.Context, event []byte) (lambdatest.Reply, error) {
 	payload, err := w.invoke("sqs", event)
 	if errors.Is(err, errKilled) || errors.Is(err, errTime) {
 		return lambdatest.Reply{}, err
@@ -502,15 +502,15 @@ func (i *instance) faultOf(c call) *fault {
 const alone = 3
 
 // rate is how many of the calls fail.
-func (w *world) rate() float64 {
+func (w *fixture) rate() float64 {
 	if len(w.kinds) <= alone {
 		return 0.4
 	}
 	return 0.4 * w.strength()
 }
 
-// strength is how sick the world is: some runs are mild, a few are wild. A fault alone is always at its full strength.
-func (w *world) strength() float64 {
+// strength scales the rates of all faults of a run: low in most runs, high in a few. A fault alone always has its full rate.
+func (w *fixture) strength() float64 {
 	if len(w.kinds) <= alone {
 		return 1
 	}
@@ -518,7 +518,7 @@ func (w *world) strength() float64 {
 }
 
 // down reports whether the service is down now: each one for some hours.
-func (w *world) down(service string) bool {
+func (w *fixture) down(service string) bool {
 	if !w.faults[faultOutage] || len(w.kinds) > alone && w.seed.roll("outage", 0) < 0.7 {
 		return false
 	}
@@ -528,7 +528,7 @@ func (w *world) down(service string) bool {
 }
 
 // stand lets the stand-in of the service answer.
-func (w *world) stand(r *http.Request, body []byte) *httptest.ResponseRecorder {
+func (w *fixture) stand(r *http.Request, body []byte) *httptest.ResponseRecorder {
 	recorder := httptest.NewRecorder()
 	body = steady(body)
 	again := r.Clone(r.Context())
@@ -562,7 +562,7 @@ func steady(body []byte) []byte {
 }
 
 // poll is one of the event source mapping's readers.
-func (w *world) poll(after time.Duration) {
+func (w *fixture) poll(after time.Duration) {
 	w.sleep(after)
 	for w.sleep(time.Second) {
 		next := w.queue.Next()
@@ -594,7 +594,7 @@ func (w *world) poll(after time.Duration) {
 }
 
 // fire is EventBridge Scheduler's clock: it delivers within a minute.
-func (w *world) fire() {
+func (w *fixture) fire() {
 	for w.sleep(30 * time.Second) {
 		if next := w.aws.Scheduler.Next(); !next.IsZero() && !next.After(time.Now()) {
 			for _, name := range w.aws.Scheduler.MoveTo(time.Now()) {
@@ -605,7 +605,7 @@ func (w *world) fire() {
 }
 
 // keepTokens is the token server: it renews the tokens every 90 minutes, and is late or in disorder where the plan says so.
-func (w *world) keepTokens() {
+func (w *fixture) keepTokens() {
 	for w.sleep(90 * time.Minute) {
 		for _, m := range w.merchants() {
 			if w.happens(faultExpire, m, 0.5) {
@@ -627,7 +627,7 @@ func (w *world) keepTokens() {
 }
 
 // operate is the operator, who redrives the dead letters.
-func (w *world) operate() {
+func (w *fixture) operate() {
 	for w.sleep(redo) {
 		if n := len(w.dead.Messages()); n > 0 {
 			w.note("%d dead letters are redriven", n)
@@ -638,7 +638,7 @@ func (w *world) operate() {
 }
 
 // run runs the plan in a bubble of testing/synctest until everything is settled.
-func (w *world) run() {
+func (w *fixture) run() {
 	w.populate()
 	for _, loop := range []func(){func() { w.poll(0) }, func() { w.poll(123456789) }, w.fire, w.keepTokens, w.operate} {
 		w.loops.Go(loop)
@@ -670,11 +670,11 @@ func (w *world) run() {
 }
 
 // settled reports whether nothing is left to do. What moves from one place to another in the same moment may be seen in
-// neither, so that the world is looked at twice, the second time in a moment when nothing fires.
-func (w *world) settled() bool { return w.quiet() && w.sleep(100*time.Second) && w.quiet() }
+// neither, so this checks twice, the second time in a moment when nothing fires.
+func (w *fixture) settled() bool { return w.quiet() && w.sleep(100*time.Second) && w.quiet() }
 
 // quiet reports whether nothing is seen that is left to do.
-func (w *world) quiet() bool {
+func (w *fixture) quiet() bool {
 	w.mu.Lock()
 	sending := w.sending
 	w.mu.Unlock()
@@ -690,7 +690,7 @@ func (w *world) quiet() bool {
 }
 
 // redrivable reports whether a dead letter can be carried out once the faults have ended.
-func (w *world) redrivable(m lambdatest.Message) bool {
+func (w *fixture) redrivable(m lambdatest.Message) bool {
 	p := w.people[firstUID([]byte(m.Body))]
 	return p == nil || p.events[0].kind != unreadable
 }
