@@ -82,7 +82,8 @@ func (f function) unbind(ctx context.Context, payload string) error {
 	if err := json.Unmarshal([]byte(payload), &d); err != nil {
 		return fmt.Errorf("departure: %w", err)
 	}
-	out, err := f.secrets.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: aws.String(os.Getenv("WEDATA_SECRET_ID"))})
+	in := &secretsmanager.GetSecretValueInput{SecretId: aws.String(os.Getenv("WEDATA_SECRET_ID"))}
+	out, err := f.secrets.GetSecretValue(ctx, in)
 	if err != nil {
 		return fmt.Errorf("secret: %w", err)
 	}

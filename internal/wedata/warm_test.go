@@ -127,10 +127,7 @@ func TestAWarmClientHasAConnectionAndSendsNothing(t *testing.T) {
 
 func TestTheFirstCallJoinsTheDialThatIsUnderWay(t *testing.T) {
 	warmTests(t, func(t *testing.T, b *warmBench) {
-		b.dial = func(context.Context, int64) error {
-			time.Sleep(300 * time.Millisecond)
-			return nil
-		}
+		b.dial = slowDial
 		b.client.Warm()
 		time.AfterFunc(200*time.Millisecond, func() {
 			if b.dials.Load() != 1 {
@@ -143,15 +140,24 @@ func TestTheFirstCallJoinsTheDialThatIsUnderWay(t *testing.T) {
 	})
 }
 
+// slowDial takes 300 ms.
+func slowDial(context.Context, int64) error {
+	time.Sleep(300 * time.Millisecond)
+	return nil
+}
+
+// hangingDial fails after 5 s the first time, and succeeds at once afterwards.
+func hangingDial(_ context.Context, number int64) error {
+	if number == 1 {
+		time.Sleep(5 * time.Second)
+		return errors.New("timed out")
+	}
+	return nil
+}
+
 func TestAfterASecondTheFirstCallDialsItself(t *testing.T) {
 	warmTests(t, func(t *testing.T, b *warmBench) {
-		b.dial = func(_ context.Context, number int64) error {
-			if number == 1 {
-				time.Sleep(5 * time.Second)
-				return errors.New("timed out")
-			}
-			return nil
-		}
+		b.dial = hangingDial
 		b.client.Warm()
 		b.call(t, time.Second)
 		time.Sleep(5 * time.Second) // the first dial has ended
@@ -161,10 +167,7 @@ func TestAfterASecondTheFirstCallDialsItself(t *testing.T) {
 // One call gets the connection of Warm. The others, as for ten merchants, lose nothing by it.
 func TestOtherCallsDoNotWaitForTheDialThatIsUnderWay(t *testing.T) {
 	warmTests(t, func(t *testing.T, b *warmBench) {
-		b.dial = func(context.Context, int64) error {
-			time.Sleep(300 * time.Millisecond)
-			return nil
-		}
+		b.dial = slowDial
 		b.takes = 100 * time.Millisecond
 		b.client.Warm()
 		time.Sleep(100 * time.Millisecond)
@@ -185,13 +188,7 @@ func TestOtherCallsDoNotWaitForTheDialThatIsUnderWay(t *testing.T) {
 
 func TestTheSecondCallDoesNotWaitForADialThatHangs(t *testing.T) {
 	warmTests(t, func(t *testing.T, b *warmBench) {
-		b.dial = func(_ context.Context, number int64) error {
-			if number == 1 {
-				time.Sleep(5 * time.Second)
-				return errors.New("timed out")
-			}
-			return nil
-		}
+		b.dial = hangingDial
 		b.client.Warm()
 		b.call(t, time.Second)
 		b.call(t, 0)
