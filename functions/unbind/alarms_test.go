@@ -198,7 +198,7 @@ func TestTheAlarmOnRefusedRequestsIgnoresSingleBursts(t *testing.T) {
 		"nothing":                                 {[]int{0, 0, 0, 0, 0, 0}, false},
 		"a scan of an hour":                       {[]int{0, 800, 0, 0, 0, 0}, false},
 		"a scan over the turn of an hour":         {[]int{0, 800, 800, 0, 0, 0}, false},
-		"other senders all day":                       {[]int{3, 9, 2, 0, 5, 9}, false},
+		"other senders all day":                   {[]int{3, 9, 2, 0, 5, 9}, false},
 		"a wrong address, tried again and again":  {[]int{12, 14, 12, 13, 12, 12}, true},
 		"a wrong address, with pauses":            {[]int{20, 0, 10, 0, 10, 0}, true},
 		"it was mended more than three hours ago": {[]int{20, 20, 20, 20, 0, 0, 0, 0, 0}, false},
