@@ -108,7 +108,7 @@ func (c *Cache) Renew(ctx context.Context, seen Secret) (Secret, error) {
 // counts for nobody: Get reads again. Warm is for the start of the process, before the first Get. With 2 ms to AWS it
 // takes 20 ms out of the first event, most of them the first TLS handshake of the process.
 func (c *Cache) Warm(id string) {
-	c.reads.DoChan(key(id, nil), func() (any, error) { return c.fetch(context.Background(), id, nil, warmTime), nil })
+	c.reads.DoChan(key(id, nil), func() (any, error) { return c.fetch(context.Background(), id, nil, true), nil })
 }
 
 type limitKey struct{}
@@ -138,7 +138,7 @@ func (c *Cache) read(ctx context.Context, id string, seen *Secret) entry {
 	}
 	if ctx.Err() == nil {
 		done := c.reads.DoChan(key(id, seen), func() (any, error) {
-			return c.fetch(context.WithoutCancel(ctx), id, seen, timeout), nil
+			return c.fetch(context.WithoutCancel(ctx), id, seen, false), nil
 		})
 		select {
 		case result := <-done:
@@ -158,7 +158,8 @@ func (c *Cache) read(ctx context.Context, id string, seen *Secret) entry {
 func key(id string, seen *Secret) string { return fmt.Sprintf("renew %t: %s", seen != nil, id) }
 
 // fetch reads the secret, unless the read of another caller has just ended, and returns the entry with the result.
-func (c *Cache) fetch(ctx context.Context, id string, seen *Secret, most time.Duration) entry {
+// Early is a read of Warm.
+func (c *Cache) fetch(ctx context.Context, id string, seen *Secret, early bool) entry {
 	c.mu.Lock()
 	c.begun++
 	e, number := c.entries[id], c.begun
@@ -166,10 +167,14 @@ func (c *Cache) fetch(ctx context.Context, id string, seen *Secret, most time.Du
 	if !c.due(ctx, e, seen) {
 		return e
 	}
+	most := timeout
+	if early {
+		most = warmTime
+	}
 	ctx, cancel := context.WithTimeout(ctx, most)
 	defer cancel()
 	secret, err := c.get(ctx, id)
-	now, early := c.now(), most == warmTime
+	now := c.now()
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
